@@ -1,0 +1,1 @@
+"""Recipes: one readable file each. The directory is the registry."""

@@ -1,0 +1,145 @@
+"""Encoded sentence pairs, and batches of them counted in tokens."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from zoo.data.vocabulary import PADDING_ID, START_ID
+
+BUCKETS = (8, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128)
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of ids of different lengths: `values` end to end, row n ends at `ends[n]`."""
+
+    values: np.ndarray
+    ends: np.ndarray
+
+    @classmethod
+    def from_rows(cls, rows) -> "Ragged":
+        rows = [np.asarray(row, np.int32) for row in rows]
+        values = np.concatenate(rows) if rows else np.zeros(0, np.int32)
+        return cls(values, np.cumsum([len(row) for row in rows], dtype=np.int64))
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.ends, prepend=0)
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.values[self.ends[index - 1] if index else 0 : self.ends[index]]
+
+
+@dataclass(frozen=True)
+class TokenPairs:
+    """Source and target ids of sentence pairs, each row ended by the end token."""
+
+    sources: Ragged
+    targets: Ragged
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def save(self, path):
+        np.savez_compressed(
+            path,
+            source_values=self.sources.values,
+            source_ends=self.sources.ends,
+            target_values=self.targets.values,
+            target_ends=self.targets.ends,
+        )
+
+    @classmethod
+    def load(cls, path) -> "TokenPairs":
+        with np.load(Path(path), allow_pickle=False) as arrays:
+            return cls(
+                Ragged(arrays["source_values"], arrays["source_ends"]),
+                Ragged(arrays["target_values"], arrays["target_ends"]),
+            )
+
+
+class TokenPairBatches:
+    """Batches of pairs of like length, with about equally many tokens each.
+
+    A pair belongs to the first bucket that holds its longer side; all batches of a
+    bucket have one shape, so a compiling backend compiles once a bucket. The last
+    batch of a bucket is filled with empty rows, which no loss counts. The order is a
+    pure function of `seed` and the step, so training can go on from any step.
+
+    Args:
+        pairs: what to batch.
+        batch_tokens: most target positions in a batch, padding included.
+        seed: of the shuffling; `None` keeps file order within each bucket.
+
+    Raises:
+        ValueError: no pair is short enough for the longest bucket.
+    """
+
+    def __init__(self, pairs: TokenPairs, batch_tokens: int, seed: int | None = 0):
+        self.pairs = pairs
+        self.batch_tokens = batch_tokens
+        self.seed = seed
+        longest = np.maximum(pairs.sources.lengths, pairs.targets.lengths)
+        self._bucket = np.searchsorted(BUCKETS, longest)
+        self.left_out = int(np.sum(self._bucket == len(BUCKETS)))
+        if self.left_out == len(pairs):
+            raise ValueError(
+                f"None of {len(pairs)} pairs has at most {BUCKETS[-1]} pieces a side."
+            )
+        self.steps_per_epoch = len(self._plan(0))
+
+    def stream(self, start_step: int = 0) -> Iterator[tuple[dict, np.ndarray]]:
+        """Endless batches from a step on: epoch after epoch, each shuffled anew."""
+        while True:
+            epoch, offset = divmod(start_step, self.steps_per_epoch)
+            for bucket, members in self._plan(epoch)[offset:]:
+                yield self._batch(bucket, members)
+                start_step += 1
+
+    def once(self) -> Iterator[tuple[dict, np.ndarray]]:
+        """Every pair once."""
+        for bucket, members in self._plan(0):
+            yield self._batch(bucket, members)
+
+    def _plan(self, epoch: int) -> list[tuple[int, np.ndarray]]:
+        """The batches of an epoch, as bucket and members."""
+        random = (
+            None if self.seed is None else np.random.default_rng([self.seed, epoch])
+        )
+        batches = []
+        for bucket, width in enumerate(BUCKETS):
+            members = np.flatnonzero(self._bucket == bucket)
+            if random is not None:
+                random.shuffle(members)
+            size = self._rows(bucket)
+            batches += [
+                (bucket, members[start : start + size])
+                for start in range(0, len(members), size)
+            ]
+        if random is not None:
+            random.shuffle(batches)
+        return batches
+
+    def _rows(self, bucket: int) -> int:
+        """Rows of every batch of a bucket; no more than the bucket has pairs."""
+        available = int(np.sum(self._bucket == bucket))
+        return min(max(1, self.batch_tokens // BUCKETS[bucket]), max(1, available))
+
+    def _batch(self, bucket: int, members: np.ndarray):
+        width = BUCKETS[bucket]
+        shape = (self._rows(bucket), width)
+        sources, inputs, targets = (
+            np.full(shape, PADDING_ID, np.int32) for _ in range(3)
+        )
+        for row, index in enumerate(members):
+            source, target = self.pairs.sources[index], self.pairs.targets[index]
+            sources[row, : len(source)] = source
+            targets[row, : len(target)] = target
+            inputs[row, 0] = START_ID
+            inputs[row, 1 : len(target)] = target[:-1]
+        return {"source_ids": sources, "target_ids": inputs}, targets

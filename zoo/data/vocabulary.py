@@ -1,0 +1,98 @@
+"""Subword vocabularies by SentencePiece (Kudo and Richardson, 2018)."""
+
+import hashlib
+import io
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+PADDING_ID, START_ID, END_ID, UNKNOWN_ID = range(4)
+
+
+class Vocabulary:
+    """A SentencePiece model: its bytes and what can be read off them.
+
+    Ids 0 to 3 are padding, start, end and unknown in every vocabulary of this
+    project. Encoding and decoding are `zoo.data.text_codec`'s, inside the graph.
+
+    Args:
+        proto: the serialised SentencePiece model.
+
+    Raises:
+        ValueError: the bytes are no SentencePiece model with those special ids.
+    """
+
+    def __init__(self, proto: bytes):
+        self.proto = proto
+        try:
+            processor = self.processor
+        except RuntimeError as error:
+            raise ValueError(f"Not a SentencePiece model: {error}.") from error
+        found = tuple(getattr(processor, f"{name}_id")() for name in _SPECIAL)
+        if found != (PADDING_ID, START_ID, END_ID, UNKNOWN_ID):
+            raise ValueError(
+                "The ids of padding, start, end and unknown must be 0, 1, 2, 3. "
+                f"Received a SentencePiece model with {found}."
+            )
+
+    @classmethod
+    def learn(
+        cls, texts: Iterable[str], size: int, character_coverage: float = 0.9995
+    ) -> "Vocabulary":
+        """Learns a unigram vocabulary (Kudo, 2018) from raw sentences.
+
+        Args:
+            texts: sentences of the training set, and of no other.
+            size: the most pieces to keep; small data may give fewer.
+            character_coverage: share of all characters seen that get a piece of
+                their own; the rarest others become unknown.
+
+        Raises:
+            ValueError: no text, or fewer pieces asked for than there are characters.
+        """
+        import sentencepiece
+
+        texts = [text for text in texts if text.strip()]
+        if not texts:
+            raise ValueError("A vocabulary is learnt from at least one sentence.")
+        model = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(texts),
+                model_writer=model,
+                vocab_size=size,
+                hard_vocab_limit=False,
+                character_coverage=character_coverage,
+                model_type="unigram",
+                num_threads=1,
+                minloglevel=2,
+                **{f"{name}_id": number for number, name in enumerate(_SPECIAL)},
+            )
+        except RuntimeError as error:
+            raise ValueError(
+                f"SentencePiece could not learn {size} pieces from {len(texts)} "
+                f"sentences: {error}. Ask for another vocabulary_size."
+            ) from error
+        return cls(model.getvalue())
+
+    @classmethod
+    def load(cls, path) -> "Vocabulary":
+        return cls(Path(path).read_bytes())
+
+    @cached_property
+    def processor(self):
+        """The sentencepiece package's own view of the model."""
+        import sentencepiece
+
+        return sentencepiece.SentencePieceProcessor(model_proto=self.proto)
+
+    @property
+    def size(self) -> int:
+        return self.processor.get_piece_size()
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.proto).hexdigest()
+
+
+_SPECIAL = ("pad", "bos", "eos", "unk")

@@ -1,0 +1,1 @@
+"""Metrics: of tensors while training, of strings when a model is judged."""

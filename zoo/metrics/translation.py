@@ -1,0 +1,117 @@
+"""BLEU and chrF by sacreBLEU (Post, 2018), with the signatures that make them comparable."""
+
+import unicodedata
+from collections.abc import Sequence
+
+LENGTH_BUCKETS = (5, 10, 15, 20, 30)
+
+
+def bleu_tokenizer(references: Sequence[str]) -> str:
+    """The sacreBLEU tokenizer that fits the language: "zh" for Chinese, else "13a".
+
+    Japanese and Korean need tokenizers that sacreBLEU does not install by itself, so
+    text in kana or hangul is scored by characters ("char").
+    """
+    sample = "".join(references[:1000])
+    scripts = {"CJK": 0, "HIRAGANA": 0, "KATAKANA": 0, "HANGUL": 0}
+    letters = 0
+    for character in sample:
+        if character.isalpha():
+            letters += 1
+            script = unicodedata.name(character, "").split(" ")[0]
+            if script in scripts:
+                scripts[script] += 1
+    if scripts["HIRAGANA"] + scripts["KATAKANA"] + scripts["HANGUL"] > 0.1 * letters:
+        return "char"
+    return "zh" if scripts["CJK"] > 0.3 * letters else "13a"
+
+
+def score_translations(
+    translations: Sequence[str],
+    references: Sequence[Sequence[str]],
+    tokenizer: str | None = None,
+) -> dict:
+    """Corpus BLEU and chrF.
+
+    Args:
+        translations: what the model gave, one string a sentence.
+        references: one or more accepted translations of each sentence.
+        tokenizer: sacreBLEU's name of a tokenizer; chosen by script when `None`.
+
+    Returns:
+        Dictionary of `bleu` and `chrf` (both 0 to 100), their `signatures` and the
+        number of `sentences`.
+
+    Raises:
+        ValueError: no sentences, or counts that differ.
+    """
+    from sacrebleu.metrics import BLEU, CHRF
+
+    if len(translations) != len(references) or not translations:
+        raise ValueError(
+            "Scores need as many translations as reference lists, and at least one. "
+            f"Received: {len(translations)} translations, {len(references)} lists."
+        )
+    bleu = BLEU(tokenize=tokenizer or bleu_tokenizer([r[0] for r in references]))
+    chrf = CHRF()
+    streams = _reference_streams(references)
+    return {
+        "bleu": round(bleu.corpus_score(list(translations), streams).score, 2),
+        "chrf": round(chrf.corpus_score(list(translations), streams).score, 2),
+        "sentences": len(translations),
+        "signatures": {
+            "bleu": str(bleu.get_signature()),
+            "chrf": str(chrf.get_signature()),
+        },
+    }
+
+
+def score_by_length(
+    translations: Sequence[str],
+    references: Sequence[Sequence[str]],
+    source_lengths: Sequence[int],
+    tokenizer: str | None = None,
+    edges: Sequence[int] = LENGTH_BUCKETS,
+) -> list[dict]:
+    """BLEU in buckets of source length, the form of Bahdanau et al. (2015), figure 2.
+
+    Args:
+        translations: what the model gave.
+        references: accepted translations of each sentence.
+        source_lengths: length of each source sentence, in pieces.
+        tokenizer: as for `score_translations`.
+        edges: upper edges of all buckets but the last, which is open.
+
+    Returns:
+        One dictionary a bucket that is not empty: `length` (such as "6-10"),
+        `sentences`, `bleu`, `chrf`.
+    """
+    tokenizer = tokenizer or bleu_tokenizer([r[0] for r in references])
+    rows = []
+    for low, high in zip((0, *edges), (*edges, None), strict=True):
+        chosen = [
+            index
+            for index, length in enumerate(source_lengths)
+            if length > low and (high is None or length <= high)
+        ]
+        if chosen:
+            scores = score_translations(
+                [translations[index] for index in chosen],
+                [references[index] for index in chosen],
+                tokenizer,
+            )
+            label = f"{low + 1}-{high}" if high else f"{low + 1}+"
+            rows.append(
+                {"length": label}
+                | {key: scores[key] for key in ("sentences", "bleu", "chrf")}
+            )
+    return rows
+
+
+def _reference_streams(references):
+    """sacreBLEU's layout: the k-th stream holds every sentence's k-th reference."""
+    most = max(len(accepted) for accepted in references)
+    return [
+        [accepted[k] if k < len(accepted) else None for accepted in references]
+        for k in range(most)
+    ]

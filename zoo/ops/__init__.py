@@ -1,0 +1,1 @@
+"""Mathematics without weights, in keras.ops: runs on TensorFlow, JAX and torch."""

@@ -1,0 +1,155 @@
+"""Presets on disk: a recipe's name and options, weights, vocabulary, and a card.
+
+config.json            which recipe, with which options; data only, never code
+weights.safetensors    the weights by address, half precision allowed
+vocabulary/            what the task learnt from data
+card.json              data, licence, scores with their signatures, commands
+test.tsv.gz            a test split, where its licence allows to pass it on
+"""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo import registry
+from zoo.files import read_json, write_json
+from zoo.recipe import Recipe
+from zoo.weights import assign_arrays, model_arrays, read_arrays, write_arrays
+
+FORMAT = 1
+# Beside the package, in a checkout and in an installation alike.
+SHIPPED = Path(__file__).resolve().parents[1] / "saved_models"
+
+
+@dataclass
+class Preset:
+    """What a preset's folder holds, read and built.
+
+    Attributes:
+        recipe: the recipe.
+        task: with its vocabularies or labels.
+        model: the `keras.Model` with the trained weights.
+        card: what is known of it.
+    """
+
+    recipe: Recipe
+    task: object
+    model: object
+    card: dict
+
+
+def preset_names() -> list[str]:
+    """The presets that ship with the package, as "recipe/preset"."""
+    found = SHIPPED.glob("*/*/preset/config.json")
+    return sorted("/".join(path.parts[-4:-2]) for path in found)
+
+
+def preset_folder(name_or_path) -> Path:
+    """The folder of a shipped preset, or the folder given.
+
+    Raises:
+        ValueError: neither a preset's name nor a preset's folder.
+    """
+    if str(name_or_path) in preset_names():
+        return SHIPPED / str(name_or_path) / "preset"
+    path = Path(name_or_path)
+    if (path / "config.json").is_file():
+        return path
+    if path.is_dir():
+        raise ValueError(
+            f"{path} is no preset: it has no config.json. A preset's folder holds "
+            "config.json, weights.safetensors, vocabulary/ and card.json."
+        )
+    raise ValueError(registry.unknown("preset", str(name_or_path), preset_names()))
+
+
+def read_card(name_or_path) -> dict:
+    """A preset's card, without building its model."""
+    path = preset_folder(name_or_path) / "card.json"
+    return read_json(path) if path.is_file() else {}
+
+
+def read_recipe(folder) -> Recipe:
+    """The recipe that a preset or a run was made with.
+
+    Raises:
+        ValueError: a config.json of another format.
+    """
+    config = read_json(Path(folder) / "config.json")
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise ValueError(
+            f"{folder}/config.json has another format than {FORMAT}, the one that this "
+            "version of attention-zoo reads."
+        )
+    return registry.get(config["recipe"], **config["options"])
+
+
+def write_recipe(folder, recipe: Recipe, **more) -> None:
+    content = {"format": FORMAT, "recipe": recipe.name, "options": dict(recipe.options)}
+    write_json(Path(folder) / "config.json", content | more)
+
+
+def load_preset(name_or_path) -> Preset:
+    """Builds a preset's model and gives it its weights. Runs no code of the preset.
+
+    Raises:
+        FileNotFoundError, ValueError: a part is missing, damaged, or does not fit.
+    """
+    folder = preset_folder(name_or_path)
+    recipe = read_recipe(folder)
+    task = load_task(recipe, folder / "vocabulary")
+    weights = folder / "weights.safetensors"
+    arrays, _ = read_arrays(weights)
+    model = recipe.build_model(task.model_options())
+    assign_arrays(model, arrays, weights)
+    return Preset(recipe, task, model, read_card(folder))
+
+
+def load_task(recipe: Recipe, folder):
+    """A recipe's task with the vocabularies or labels of a folder.
+
+    Raises:
+        FileNotFoundError: the folder lacks a file.
+    """
+    return recipe.task.resolve().load(folder)
+
+
+def save_preset(preset: Preset, folder, half: bool = False, card: dict | None = None):
+    """Writes a preset, whole or not at all; replaces an older preset there.
+
+    Args:
+        preset: what to write.
+        folder: a folder that is new, empty, or holds a preset.
+        half: weights in half precision, half as large.
+        card: another card than the preset's own.
+
+    Raises:
+        ValueError: the folder holds something else.
+    """
+    folder = Path(folder)
+    if folder.exists() and not _may_replace(folder):
+        raise ValueError(
+            f"{folder} exists and is no preset. Name a new folder to save in."
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        write_recipe(beside, preset.recipe)
+        write_json(beside / "card.json", preset.card if card is None else card)
+        write_arrays(beside / "weights.safetensors", model_arrays(preset.model, half))
+        (beside / "vocabulary").mkdir()
+        preset.task.save(beside / "vocabulary")
+        os.chmod(beside, 0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _may_replace(folder: Path) -> bool:
+    return folder.is_dir() and (
+        not any(folder.iterdir()) or (folder / "config.json").is_file()
+    )

@@ -1,0 +1,124 @@
+"""The contract of a recipe: a task, a model and numbers, frozen.
+
+Nothing here imports Keras or TensorFlow, so recipes can be listed in a moment: a `Part`
+names its class and imports it when it is built.
+"""
+
+import dataclasses
+import importlib
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Part:
+    """A class of this package and the options to build it with.
+
+    Attributes:
+        target: "package.module:Class".
+        options: its keyword arguments; those that depend on the data (a vocabulary
+            size, say) are given to `build`.
+    """
+
+    target: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def resolve(self):
+        module, name = self.target.split(":")
+        return getattr(importlib.import_module(module), name)
+
+    def build(self, **more):
+        return self.resolve()(**self.options, **more)
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How a recipe is trained.
+
+    A *round* is the unit of training: after each come validation, a checkpoint and
+    the decision to go on.
+
+    Attributes:
+        steps: optimizer steps at most.
+        round_steps: steps in a round.
+        batch_tokens: most target positions in a batch.
+        learning_rate: at its highest.
+        schedule: "inverse_sqrt" (Vaswani et al., 2017, section 5.3), "cosine" or
+            "constant"; each rises linearly for `warmup_steps` first.
+        warmup_steps: steps of linear rise.
+        label_smoothing: share in [0, 1).
+        clip_norm: largest global gradient norm.
+        weight_decay: of AdamW; 0 is plain Adam.
+        monitor: what decides between rounds: "score", the task's own (BLEU, say), or
+            "perplexity" of the validation data, which every backend can compute.
+        patience: rounds without a better score after which training stops.
+        average_last: how many last rounds' weights are averaged at the end; the
+            average is kept if it scores better than the best single round.
+        precision: "float32", "mixed_bfloat16" or "mixed_float16".
+        seed: of weights, dropout and data order.
+    """
+
+    steps: int = 20_000
+    round_steps: int = 1_000
+    batch_tokens: int = 4_096
+    learning_rate: float = 1e-3
+    schedule: str = "inverse_sqrt"
+    warmup_steps: int = 1_000
+    label_smoothing: float = 0.1
+    clip_norm: float = 1.0
+    weight_decay: float = 0.0
+    monitor: str = "score"
+    patience: int = 8
+    average_last: int = 5
+    precision: str = "float32"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model, a task and numbers under a name. Made by `zoo.get`.
+
+    Attributes:
+        name: the registered name.
+        options: the options it was made with, defaults included.
+        task: what the problem adds around the model.
+        model: the model.
+        training: how it is trained.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    task: Part
+    model: Part
+    training: TrainingPlan
+
+    def build_model(self, task_sizes: Mapping[str, Any]):
+        """A fresh `keras.Model` with its weights made, the same for the same seed.
+
+        Global seeds and policies are left as they were.
+
+        Args:
+            task_sizes: what the task knows only from data, from its `model_options`.
+        """
+        import keras
+
+        outer_policy = keras.config.dtype_policy()
+        outer_random = random.getstate()
+        keras.config.set_dtype_policy(self.training.precision)
+        # Keras draws every default seed, of initializers and of dropout, from here.
+        random.seed(self.training.seed)
+        try:
+            model = self.model.build(**task_sizes)
+            model.build(None)
+        finally:
+            random.setstate(outer_random)
+            keras.config.set_dtype_policy(outer_policy)
+        return model
+
+    def with_training(self, **changes) -> "Recipe":
+        """The same recipe, trained differently."""
+        return dataclasses.replace(
+            self, training=dataclasses.replace(self.training, **changes)
+        )

@@ -1,0 +1,172 @@
+"""Finds recipes by name and checks the options they are asked for."""
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from zoo.recipe import Recipe, TrainingPlan
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered recipe function and what is said about it."""
+
+    name: str
+    task: str
+    paper: str
+    function: Callable[..., Recipe]
+
+    @property
+    def summary(self) -> str:
+        return inspect.getdoc(self.function).split("\n")[0]
+
+    @property
+    def options(self) -> dict[str, inspect.Parameter]:
+        return dict(inspect.signature(self.function).parameters)
+
+
+_entries: dict[str, Entry] = {}
+
+
+def recipe(task: str, paper: str = ""):
+    """Registers a recipe function under its own name.
+
+    Args:
+        task: the kind of problem, such as "translation".
+        paper: where the architecture was described.
+
+    Raises:
+        ValueError: the name is taken, or an option has no default.
+    """
+
+    def register(function: Callable[..., Recipe]) -> Callable[..., Recipe]:
+        name = function.__name__
+        if name in _entries:
+            raise ValueError(f"A recipe named {name!r} is already registered.")
+        for option in inspect.signature(function).parameters.values():
+            if option.default is option.empty:
+                raise ValueError(
+                    f"Option {option.name!r} of recipe {name!r} needs a default."
+                )
+        _entries[name] = Entry(name, task, paper, function)
+        return function
+
+    return register
+
+
+def entries() -> dict[str, Entry]:
+    """All recipes by name: those of the `recipes` package and those registered since."""
+    import recipes
+
+    for module in pkgutil.iter_modules(recipes.__path__):
+        importlib.import_module(f"recipes.{module.name}")
+    return dict(sorted(_entries.items()))
+
+
+def names(task: str | None = None) -> list[str]:
+    """The names of all recipes, or of those for one task.
+
+    Raises:
+        ValueError: no recipe has that task.
+    """
+    found = entries()
+    tasks = sorted({entry.task for entry in found.values()})
+    if task is not None and task not in tasks:
+        raise ValueError(unknown("task", task, tasks))
+    return [name for name, entry in found.items() if task in (None, entry.task)]
+
+
+def entry(name: str) -> Entry:
+    """One recipe's entry.
+
+    Raises:
+        ValueError: no such recipe; the message lists what exists.
+    """
+    found = entries()
+    if name not in found:
+        raise ValueError(unknown("recipe", name, list(found)))
+    return found[name]
+
+
+def get(name: str, **options: Any) -> Recipe:
+    """Makes a recipe.
+
+    Args:
+        name: one of `names()`.
+        **options: the recipe's own options, and fields of `TrainingPlan` (such as
+            `steps` or `seed`), which change how it is trained. Strings are converted
+            to an option's type.
+
+    Returns:
+        The frozen recipe.
+
+    Raises:
+        ValueError: an unknown name or option (with the nearest match), or a value of
+            the wrong type.
+    """
+    chosen = entry(name)
+    own_types = get_type_hints(chosen.function)
+    own = {key: own_types[key] for key in chosen.options}
+    plan = get_type_hints(TrainingPlan)
+    own_values, plan_values = {}, {}
+    for key, value in options.items():
+        if key in own:
+            own_values[key] = convert(key, value, own[key])
+        elif key in plan:
+            plan_values[key] = convert(key, value, plan[key])
+        else:
+            raise ValueError(unknown("option", key, [*own, *plan]))
+    made = chosen.function(**own_values)
+    if plan_values:
+        made = made.with_training(**plan_values)
+    return made
+
+
+def convert(key: str, value: Any, kind: Any) -> Any:
+    """Checks a value against an option's type, reading it from a string if it is one.
+
+    Raises:
+        ValueError: the value does not fit the type.
+    """
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise ValueError(unknown(f"value of {key}", value, list(get_args(kind))))
+        return value
+    try:
+        if kind is bool:
+            return _boolean(value)
+        if (
+            kind is int
+            and not isinstance(value, bool)
+            and float(value) == int(float(value))
+        ):
+            return int(float(value))
+        if kind is float and not isinstance(value, bool):
+            return float(value)
+        if kind is str and isinstance(value, str):
+            return value
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError(
+        f"{key} must be {'an' if kind is int else 'a'} {kind.__name__}. "
+        f"Received: {key}={value!r}."
+    )
+
+
+def unknown(kind: str, name: Any, known: list) -> str:
+    """The message for a wrong name: what exists, and the nearest match."""
+    near = difflib.get_close_matches(str(name), [str(item) for item in known], 1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"No {kind} {name!r}.{hint} There is: {', '.join(map(str, known))}."
+
+
+def _boolean(value) -> bool:
+    if isinstance(value, bool):
+        return value
+    if str(value).lower() in ("true", "false"):
+        return str(value).lower() == "true"
+    raise ValueError(value)

@@ -1,0 +1,147 @@
+"""A training as a folder: prepared once, trained on any backend, resumed at will.
+
+    config.json             recipe, options and training plan
+    vocabulary/             learnt from the training data
+    train.npz, valid.npz    the data as ids
+    valid.tsv.gz            validation text, to be scored while training
+    checkpoint.safetensors  where to go on; round-*.safetensors, best.safetensors
+    history.jsonl           one line a round; logs/ for TensorBoard
+    preset/                 the result
+
+Preparing needs TensorFlow, whose tokenizers stand in the exported graph too. Training
+does not: the folder can go to a machine with an accelerator and JAX.
+"""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+from zoo import registry
+from zoo.files import read_json
+from zoo.presets import Preset, load_task, read_recipe, save_preset, write_recipe
+from zoo.recipe import Recipe
+from zoo.training.rounds import train_model
+
+
+def prepare_run(recipe: Recipe, train, valid, folder) -> None:
+    """Learns vocabularies and encodes the data.
+
+    Args:
+        recipe: what will be trained.
+        train: training data, as the task's `read` gives it.
+        valid: validation data.
+        folder: a new or empty folder; its parent must exist.
+
+    Raises:
+        ValueError: the folder holds something, or the data cannot be used.
+    """
+    folder = Path(folder)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(
+            f"{folder} is not empty. Go on with what was begun there by resuming it, "
+            "or name a new folder."
+        )
+    task = recipe.task.resolve().learn(train, **recipe.task.options)
+    encoded = {"train": task.encode(train), "valid": task.encode(valid)}
+    folder.mkdir(exist_ok=True)
+    (folder / "vocabulary").mkdir()
+    task.save(folder / "vocabulary")
+    for part, pairs in encoded.items():
+        pairs.save(folder / f"{part}.npz")
+    task.write(valid, folder / "valid.tsv.gz")
+    # Written last: a folder with a config.json is wholly prepared.
+    write_recipe(folder, recipe, training=dataclasses.asdict(recipe.training))
+
+
+def read_run(folder) -> Recipe:
+    """The recipe of a prepared run.
+
+    Raises:
+        ValueError: the folder is no prepared run.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file() or not (folder / "train.npz").is_file():
+        raise ValueError(
+            f"{folder} holds no prepared training. Start one with a recipe, --train, "
+            "--valid and --out."
+        )
+    plan = read_json(folder / "config.json")["training"]
+    return read_recipe(folder).with_training(**plan)
+
+
+def train_run(folder, callbacks=(), **plan_changes: Any) -> Preset:
+    """Trains a prepared run, from its last checkpoint if it has one.
+
+    Args:
+        folder: a prepared run.
+        callbacks: Keras callbacks, to watch.
+        **plan_changes: other values of the `TrainingPlan`, such as more `steps`.
+
+    Returns:
+        The trained preset, which is also saved in the folder as `preset`.
+
+    Raises:
+        ValueError: no prepared run, or a plan that cannot be followed here.
+    """
+    folder = Path(folder)
+    recipe = read_run(folder).with_training(**plan_changes)
+    plan = recipe.training
+    task = load_task(recipe, folder / "vocabulary")
+    encoded = {
+        part: task.encoded_type.load(folder / f"{part}.npz")
+        for part in ("train", "valid")
+    }
+    model = recipe.build_model(task.model_options())
+    started = time.perf_counter()
+    result = train_model(
+        model,
+        plan,
+        task.batches(encoded["train"], plan.batch_tokens, plan.seed),
+        task.batches(encoded["valid"], plan.batch_tokens, None),
+        folder,
+        score=_scorer(task, model, plan.monitor, folder / "valid.tsv.gz"),
+        resume=True,
+        callbacks=callbacks,
+    )
+    card = _card(recipe, encoded, result, time.perf_counter() - started)
+    preset = Preset(recipe, task, model, card)
+    save_preset(preset, folder / "preset")
+    return preset
+
+
+def _scorer(task, model, monitor: str, valid_file):
+    """What judges the model after each round, or None for the perplexity."""
+    if monitor == "perplexity":
+        return None
+    if monitor != "score":
+        raise ValueError(
+            registry.unknown("value of monitor", monitor, ["score", "perplexity"])
+        )
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "Scoring while training decodes on TensorFlow, but Keras runs on "
+            f"{keras.backend.backend()}. Train there with monitor=perplexity."
+        )
+    runner, data = task.runner(model), task.read(valid_file)
+    return lambda: runner.score(data)
+
+
+def _card(recipe, encoded, result, seconds) -> dict:
+    import keras
+
+    return {
+        "recipe": recipe.name,
+        "options": dict(recipe.options),
+        "training": {
+            "plan": dataclasses.asdict(recipe.training),
+            "examples": {part: len(pairs) for part, pairs in encoded.items()},
+            "steps": result["history"][-1]["step"],
+            "kept": result["kept"],
+            "validation": result["score"],
+            "backend": keras.backend.backend(),
+            "seconds": round(seconds),
+        },
+    }
