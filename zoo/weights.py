@@ -13,7 +13,7 @@ def write_arrays(path, arrays: Mapping[str, np.ndarray], metadata=None) -> None:
     """Writes named arrays as safetensors; `metadata` is kept beside them as JSON."""
     from safetensors.numpy import save_file
 
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with written_whole(path) as beside:
         save_file(arrays, beside, metadata={"json": json.dumps(metadata or {})})
 

@@ -80,7 +80,8 @@ def read_parallel_text(
     Args:
         path: the file, or the source side.
         target_path: the target side, if it is a file of its own.
-        columns: which columns hold source and target, counted from 1.
+        columns: which columns hold source and target, counted from 1; or origin,
+            source and target, where further columns are further references.
 
     Returns:
         The pairs, in file order.
@@ -112,7 +113,7 @@ def read_parallel_text(
 
 
 def write_parallel_text(text: ParallelText, path) -> None:
-    """Writes pairs as origin, source, target and further references, gzipped."""
+    """Writes pairs, gzipped, to be read back with `columns=(1, 2, 3)`."""
     rows = zip(text.origins, text.sources, text.references, strict=True)
     lines = ["\t".join([origin or "-", s, *r]) + "\n" for origin, s, r in rows]
     content = "".join(lines).encode("utf-8")
@@ -166,12 +167,13 @@ def _pair_sides(path, sources, target_path, targets):
 def _choose_columns(path, rows, columns):
     """The indices of the origin (or None), source and target columns."""
     if columns is not None:
-        if len(columns) != 2 or min(columns) < 1:
+        if len(columns) not in (2, 3) or min(columns) < 1:
             raise ValueError(
-                "columns must be two numbers counted from 1, source and target. "
-                f"Received: columns={tuple(columns)}."
+                "columns must be numbers counted from 1: source and target, or origin, "
+                f"source and target. Received: columns={tuple(columns)}."
             )
-        return None, columns[0] - 1, columns[1] - 1
+        origin = columns[0] - 1 if len(columns) == 3 else None
+        return origin, columns[-2] - 1, columns[-1] - 1
     wide = [row for row in rows if row is not None and len(row) >= 3]
     if 2 * len(wide) <= len(rows):
         return None, 0, 1

@@ -27,7 +27,11 @@ class Task(Protocol):
 
     @staticmethod
     def write(data: Any, path) -> None:
-        """Writes raw data so that `read` gives it back."""
+        """Keeps raw data in one file, for `read_back`."""
+
+    @staticmethod
+    def read_back(path) -> Any:
+        """Reads what `write` wrote."""
 
     def model_options(self) -> dict:
         """The model's arguments that follow from the data."""

@@ -17,6 +17,8 @@ from zoo.data.token_pairs import Ragged, TokenPairBatches, TokenPairs
 from zoo.data.vocabulary import Vocabulary
 
 _BATCH = 64
+# Inputs whose answers an export records: short, longer, and empty.
+_SAMPLE = ["Knowledge is power.", "Where is the nearest station?", ""]
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,13 @@ class TranslationTask:
 
     @staticmethod
     def write(data: ParallelText, path) -> None:
-        """Writes what `read` reads."""
+        """Keeps data in one file, for `read_back`."""
         write_parallel_text(data, path)
+
+    @staticmethod
+    def read_back(path) -> ParallelText:
+        """Reads what `write` wrote."""
+        return read_parallel_text(path, columns=(1, 2, 3))
 
     def model_options(self) -> dict:
         return {
@@ -246,6 +253,29 @@ class TranslationRunner:
         texts = [found.text for found in self.predict(data.sources, beam_size=1)]
         return score_translations(texts, data.references)["bleu"]
 
+    def exported(self):
+        """Signatures of names that stay: see README, "Serve it"."""
+        _need_tensorflow()
+        from zoo.export import Exportable
+        from zoo.tasks.translation_graph import TranslationGraph
+
+        def make(codecs):
+            graph = TranslationGraph(self.model, *codecs)
+            methods = {"serving_default": "translate"}
+            if self.has_alignment:
+                methods["with_alignment"] = "align"
+            return Exportable(
+                module=graph,
+                signatures={
+                    name: _text_function(getattr(graph, method))
+                    for name, method in methods.items()
+                },
+                samples={name: {"texts": _SAMPLE} for name in methods},
+                details={"task": self.task.name} | self.task.describe(),
+            )
+
+        return self.task.with_codecs(make)
+
     def _runner_of(self, method: str, options: dict):
         """A compiled method of the graph with these search options."""
         _need_tensorflow()
@@ -265,13 +295,20 @@ class TranslationRunner:
 
 
 def _compiled(model, codecs, method: str, options):
-    import tensorflow as tf
-
     from zoo.tasks.translation_graph import TranslationGraph
 
-    bound = getattr(TranslationGraph(model, *codecs), method)
+    return _text_function(getattr(TranslationGraph(model, *codecs), method), options)
+
+
+def _text_function(method, options=None):
+    """A compiled function of `texts`, for a Python call and for a signature alike."""
+    import tensorflow as tf
+
+    from zoo.decoding import SearchOptions
+
+    options = options or SearchOptions()
     return tf.function(
-        lambda texts: bound(texts, options),
+        lambda texts: method(texts, options),
         input_signature=[tf.TensorSpec([None], tf.string, name="texts")],
         autograph=False,
     )

@@ -125,7 +125,7 @@ def _scorer(task, model, monitor: str, valid_file):
             "Scoring while training decodes on TensorFlow, but Keras runs on "
             f"{keras.backend.backend()}. Train there with monitor=perplexity."
         )
-    runner, data = task.runner(model), task.read(valid_file)
+    runner, data = task.runner(model), task.read_back(valid_file)
     return lambda: runner.score(data)
 
 

@@ -1,0 +1,193 @@
+"""Exports for TF Serving: audited, described, written whole.
+
+    <folder>/<version>/saved_model.pb, variables/     the SavedModel
+    <folder>/<version>/assets.extra/zoo.json          what it is, and recorded answers
+"""
+
+import datetime
+import importlib.metadata
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from zoo.files import write_json
+
+# Operations of TF Text that tensorflow_model_server links in every release since 2.2
+# (tensorflow/serving, model_servers/BUILD).
+TEXT_OPS = {
+    "SentencepieceOp",
+    "SentencepieceTokenizeOp",
+    "SentencepieceTokenizeWithOffsetsOp",
+    "SentencepieceDetokenizeOp",
+    "SentencepieceVocabSizeOp",
+    "SentencepieceIdToStringOp",
+    "SentencepieceStringToIdOp",
+}
+# They run Python, which a server does not have.
+PYTHON_OPS = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "MapPyFunc"}
+MANIFEST = "zoo.json"
+
+
+@dataclass(frozen=True)
+class Exportable:
+    """What a task gives to be exported.
+
+    Attributes:
+        module: tracks the variables and resources of the signatures.
+        signatures: functions of named `tf.TensorSpec`s that return dictionaries.
+        samples: an input of each signature, whose answers are recorded.
+        details: labels, vocabularies and the like, for the manifest.
+    """
+
+    module: tf.Module
+    signatures: Mapping[str, Any]
+    samples: Mapping[str, Mapping[str, list]]
+    details: Mapping[str, Any]
+
+
+class ExportRefused(ValueError):
+    """The graph holds something that an unmodified TF Serving cannot run."""
+
+
+def export(exportable: Exportable, folder, card: Mapping | None = None) -> Path:
+    """Writes the next version of a model that TF Serving can load.
+
+    Args:
+        exportable: module, signatures and samples.
+        folder: the model's base path; versions are its numbered subfolders. Its
+            parent must exist.
+        card: the preset's card, for the manifest.
+
+    Returns:
+        The new version's folder.
+
+    Raises:
+        ExportRefused: an operation that TF Serving does not have.
+        FileNotFoundError: the folder's parent does not exist.
+    """
+    folder = Path(folder)
+    if not folder.parent.is_dir():
+        raise FileNotFoundError(
+            f"Cannot export to {folder}: {folder.parent} does not exist. Create it, or "
+            "name another folder."
+        )
+    concrete = {
+        name: function.get_concrete_function()
+        for name, function in exportable.signatures.items()
+    }
+    folder.mkdir(exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=".export.", dir=folder))
+    try:
+        tf.saved_model.save(exportable.module, str(beside), signatures=concrete)
+        audit(beside)
+        (beside / "assets.extra").mkdir()
+        write_json(
+            beside / "assets.extra" / MANIFEST, _manifest(exportable, concrete, card)
+        )
+        os.chmod(beside, 0o755)
+        version = folder / str(next_version(folder))
+        beside.rename(version)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return version
+
+
+def next_version(folder) -> int:
+    """One more than the highest version there is."""
+    versions = [int(path.name) for path in Path(folder).iterdir() if path.name.isdigit()]
+    return max(versions, default=0) + 1
+
+
+def audit(folder) -> list[str]:
+    """Checks that an unmodified TF Serving has every operation of a SavedModel.
+
+    Returns:
+        The operations, sorted.
+
+    Raises:
+        ExportRefused: Python functions, operations compiled by XLA, or operations that
+            are neither TensorFlow's own nor TF Text's in every server. The message
+            names them and the functions that hold them.
+    """
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved_model = saved_model_pb2.SavedModel()
+    saved_model.ParseFromString((Path(folder) / "saved_model.pb").read_bytes())
+    found, refused = set(), []
+    for meta_graph in saved_model.meta_graphs:
+        graph = meta_graph.graph_def
+        local = {function.signature.name for function in graph.library.function}
+        holders = [("the graph", graph.node)]
+        holders += [(f.signature.name, f.node_def) for f in graph.library.function]
+        for holder, nodes in holders:
+            for node in nodes:
+                found.add(node.op)
+                if node.op not in local and (reason := _refuse(node)):
+                    refused.append(f"{node.op} ({node.name} in {holder}): {reason}")
+    if refused:
+        raise ExportRefused(
+            "TF Serving could not run this export:\n  " + "\n  ".join(refused)
+        )
+    return sorted(found)
+
+
+def _refuse(node) -> str | None:
+    if node.op in PYTHON_OPS:
+        return "calls Python; write it with TensorFlow operations"
+    if node.op.startswith("Xla") or node.attr["_XlaMustCompile"].b:
+        return "compiled by XLA, which servers refuse by default; drop jit_compile"
+    if node.op not in TEXT_OPS and not hasattr(tf.raw_ops, node.op):
+        return "not an operation of TensorFlow, nor of TF Text in every server"
+    return None
+
+
+def _manifest(exportable, concrete, card) -> dict:
+    return {
+        "format": 1,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": {
+            package: importlib.metadata.version(package)
+            for package in ("tensorflow", "tensorflow-text", "keras")
+        },
+        "details": dict(exportable.details),
+        "card": dict(card or {}),
+        "signatures": {
+            name: {
+                "inputs": _specs(function.structured_input_signature[1]),
+                "outputs": _specs(function.structured_outputs),
+                "sample": exportable.samples[name],
+                "answer": _answer(function, exportable.samples[name]),
+            }
+            for name, function in concrete.items()
+        },
+    }
+
+
+def _specs(specs: Mapping) -> dict:
+    return {
+        name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
+        for name, spec in sorted(specs.items())
+    }
+
+
+def _answer(function, sample: Mapping[str, list]) -> dict:
+    """What the signature answers to its sample, as JSON."""
+    inputs = {
+        name: tf.constant(value, function.structured_input_signature[1][name].dtype)
+        for name, value in sample.items()
+    }
+    return {name: to_json(value) for name, value in function(**inputs).items()}
+
+
+def to_json(tensor) -> list:
+    """A tensor as nested lists; strings decoded."""
+    value = tensor.numpy()
+    if value.dtype.kind in "OS":
+        return tf.nest.map_structure(bytes.decode, value.tolist())
+    return value.tolist()

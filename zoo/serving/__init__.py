@@ -1,0 +1,1 @@
+"""From an export to its answers, without the code that made it."""

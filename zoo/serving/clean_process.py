@@ -1,0 +1,64 @@
+"""Runs an exported SavedModel with TensorFlow and TF Text's operations alone.
+
+A script of its own: `check_export` starts it in an isolated interpreter, where nothing
+of this package, of `recipes` or of the user's folder can be imported. It prints a JSON
+object: the outputs of every requested signature.
+
+    python -I clean_process.py EXPORT '{"signature": {"input": [values]}}'
+"""
+
+import glob
+import importlib.util
+import json
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+
+def main(folder: str, requests: str) -> None:
+    import tensorflow as tf
+
+    for library in text_libraries():
+        tf.load_op_library(library)
+    loaded = tf.saved_model.load(folder)
+    answers = {}
+    for name, inputs in json.loads(requests).items():
+        if name not in loaded.signatures:
+            raise SystemExit(
+                f"No signature {name!r}. There is: {', '.join(loaded.signatures)}."
+            )
+        function = loaded.signatures[name]
+        specs = function.structured_input_signature[1]
+        tensors = {
+            key: tf.constant(value, specs[key].dtype) for key, value in inputs.items()
+        }
+        answers[name] = {key: plain(v) for key, v in function(**tensors).items()}
+    ours = [name for name in sys.modules if name.split(".")[0] in ("zoo", "recipes")]
+    if ours:
+        raise SystemExit(f"The process is not clean: it imported {', '.join(ours)}.")
+    json.dump(answers, sys.stdout, ensure_ascii=False)
+
+
+def text_libraries() -> list[str]:
+    """TF Text's operations as shared libraries: its Python code stays out."""
+    package = importlib.util.find_spec("tensorflow_text").submodule_search_locations[0]
+    return sorted(glob.glob(f"{package}/python/ops/_*.so"))
+
+
+def plain(tensor):
+    value = tensor.numpy()
+    if value.dtype.kind not in "OS":
+        return value.tolist()
+    return decode(value.tolist())
+
+
+def decode(value):
+    if isinstance(value, list):
+        return [decode(item) for item in value]
+    return value.decode("utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
