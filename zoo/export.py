@@ -1,7 +1,7 @@
 """Exports for TF Serving: audited, described, written whole.
 
-    <folder>/<version>/saved_model.pb, variables/     the SavedModel
-    <folder>/<version>/assets.extra/zoo.json          what it is, and recorded answers
+<folder>/<version>/saved_model.pb, variables/     the SavedModel
+<folder>/<version>/assets.extra/zoo.json          what it is, and recorded answers
 """
 
 import datetime
@@ -100,7 +100,9 @@ def export(exportable: Exportable, folder, card: Mapping | None = None) -> Path:
 
 def next_version(folder) -> int:
     """One more than the highest version there is."""
-    versions = [int(path.name) for path in Path(folder).iterdir() if path.name.isdigit()]
+    versions = [
+        int(path.name) for path in Path(folder).iterdir() if path.name.isdigit()
+    ]
     return max(versions, default=0) + 1
 
 
@@ -150,7 +152,9 @@ def _refuse(node) -> str | None:
 def _manifest(exportable, concrete, card) -> dict:
     return {
         "format": 1,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(
+            timespec="seconds"
+        ),
         "versions": {
             package: importlib.metadata.version(package)
             for package in ("tensorflow", "tensorflow-text", "keras")
@@ -159,7 +163,7 @@ def _manifest(exportable, concrete, card) -> dict:
         "card": dict(card or {}),
         "signatures": {
             name: {
-                "inputs": _specs(function.structured_input_signature[1]),
+                "inputs": _specs(_inputs(function)),
                 "outputs": _specs(function.structured_outputs),
                 "sample": exportable.samples[name],
                 "answer": _answer(function, exportable.samples[name]),
@@ -167,6 +171,12 @@ def _manifest(exportable, concrete, card) -> dict:
             for name, function in concrete.items()
         },
     }
+
+
+def _inputs(function) -> dict:
+    """A signature's input specs by name."""
+    specs = tf.nest.flatten(function.structured_input_signature)
+    return {spec.name: spec for spec in specs}
 
 
 def _specs(specs: Mapping) -> dict:
@@ -178,9 +188,9 @@ def _specs(specs: Mapping) -> dict:
 
 def _answer(function, sample: Mapping[str, list]) -> dict:
     """What the signature answers to its sample, as JSON."""
+    specs = _inputs(function)
     inputs = {
-        name: tf.constant(value, function.structured_input_signature[1][name].dtype)
-        for name, value in sample.items()
+        name: tf.constant(value, specs[name].dtype) for name, value in sample.items()
     }
     return {name: to_json(value) for name, value in function(**inputs).items()}
 

@@ -115,7 +115,9 @@ class Pretrained:
         plan = dataclasses.replace(self.recipe.training, **plan_changes)
         data = _read(self.task, data)
         valid = data if valid_data is None else _read(self.task, valid_data)
-        batches = self.task.batches(self.task.encode(data), plan.batch_tokens, plan.seed)
+        batches = self.task.batches(
+            self.task.encode(data), plan.batch_tokens, plan.seed
+        )
         valid_batches = self.task.batches(
             self.task.encode(valid), plan.batch_tokens, None
         )

@@ -59,7 +59,7 @@ def recipe(task: str, paper: str = ""):
 
 
 def entries() -> dict[str, Entry]:
-    """All recipes by name: those of the `recipes` package and those registered since."""
+    """All recipes by name: the `recipes` package's and those registered since."""
     import recipes
 
     for module in pkgutil.iter_modules(recipes.__path__):
@@ -109,21 +109,18 @@ def get(name: str, **options: Any) -> Recipe:
             the wrong type.
     """
     chosen = entry(name)
-    own_types = get_type_hints(chosen.function)
-    own = {key: own_types[key] for key in chosen.options}
-    plan = get_type_hints(TrainingPlan)
-    own_values, plan_values = {}, {}
-    for key, value in options.items():
-        if key in own:
-            own_values[key] = convert(key, value, own[key])
-        elif key in plan:
-            plan_values[key] = convert(key, value, plan[key])
-        else:
-            raise ValueError(unknown("option", key, [*own, *plan]))
-    made = chosen.function(**own_values)
-    if plan_values:
-        made = made.with_training(**plan_values)
-    return made
+    kinds = get_type_hints(chosen.function)
+    own = [key for key in options if key in chosen.options]
+    plan = [key for key in options if key in get_type_hints(TrainingPlan)]
+    for key in options:
+        if key not in own and key not in plan:
+            known = [*chosen.options, *get_type_hints(TrainingPlan)]
+            raise ValueError(unknown("option", key, known))
+    made = chosen.function(
+        **{key: convert(key, options[key], kinds[key]) for key in own}
+    )
+    changes = convert_fields(TrainingPlan, {key: options[key] for key in plan})
+    return made.with_training(**changes) if changes else made
 
 
 def convert(key: str, value: Any, kind: Any) -> Any:
@@ -155,6 +152,19 @@ def convert(key: str, value: Any, kind: Any) -> Any:
         f"{key} must be {'an' if kind is int else 'a'} {kind.__name__}. "
         f"Received: {key}={value!r}."
     )
+
+
+def convert_fields(dataclass: type, values: dict[str, Any]) -> dict[str, Any]:
+    """Checks values against a dataclass's fields, reading them from strings.
+
+    Raises:
+        ValueError: an unknown field (with the nearest match), or a wrong type.
+    """
+    kinds = get_type_hints(dataclass)
+    for key in values:
+        if key not in kinds:
+            raise ValueError(unknown("option", key, list(kinds)))
+    return {key: convert(key, value, kinds[key]) for key, value in values.items()}
 
 
 def unknown(kind: str, name: Any, known: list) -> str:

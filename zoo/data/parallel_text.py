@@ -3,6 +3,7 @@
 import gzip
 import re
 import warnings
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,10 +128,10 @@ def _read_lines(path) -> list[str | None]:
     if not path.is_file():
         raise FileNotFoundError(f"No such data file: {path}.")
     try:
-        opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-        with opened as file:
-            content = file.read()
-    except (gzip.BadGzipFile, EOFError) as error:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{path} is not a whole gzip file: {error}.") from error
     if not content.strip():
         raise ValueError(f"{path} is empty: it must hold at least one sentence pair.")

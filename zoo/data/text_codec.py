@@ -25,7 +25,11 @@ class TextCodec(tf.Module):
         super().__init__()
         self.max_characters = max_characters
         self.max_pieces = max_pieces
-        self._tokenizer = tf_text.SentencepieceTokenizer(model=vocabulary.proto)
+        # A SavedModel's loader keeps one tokenizer for each name: two vocabularies
+        # under the default name would both become the first.
+        self._tokenizer = tf_text.SentencepieceTokenizer(
+            model=vocabulary.proto, name=f"sentencepiece_{vocabulary.sha256[:16]}"
+        )
 
     def encode(self, texts):
         """Tokenizes.

@@ -13,7 +13,7 @@ BUCKETS = (8, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128)
 
 @dataclass(frozen=True)
 class Ragged:
-    """Rows of ids of different lengths: `values` end to end, row n ends at `ends[n]`."""
+    """Rows of ids of many lengths: `values` end to end, row n up to `ends[n]`."""
 
     values: np.ndarray
     ends: np.ndarray
@@ -112,7 +112,7 @@ class TokenPairBatches:
             None if self.seed is None else np.random.default_rng([self.seed, epoch])
         )
         batches = []
-        for bucket, width in enumerate(BUCKETS):
+        for bucket in range(len(BUCKETS)):
             members = np.flatnonzero(self._bucket == bucket)
             if random is not None:
                 random.shuffle(members)

@@ -1,7 +1,7 @@
 """One step of a recurrent decoder that attends (Bahdanau et al., 2015)."""
 # Departures from the paper (appendix A.2.2):
-# - the gated unit is Keras's own GRU or LSTM cell, fed with the previous target word and
-#   the context side by side, where the paper gives each its own matrix: the same product.
+# - the gated unit is Keras's own GRU or LSTM cell, fed with the previous target word
+#   and the context side by side; the paper gives each its own matrix: the same product.
 # - without attention the context is one fixed vector at every step, as in the
 #   RNN encoder-decoder (RNNencdec) that the paper starts from.
 

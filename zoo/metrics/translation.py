@@ -1,9 +1,11 @@
-"""BLEU and chrF by sacreBLEU (Post, 2018), with the signatures that make them comparable."""
+"""BLEU and chrF by sacreBLEU (Post, 2018), with their signatures."""
 
 import unicodedata
 from collections.abc import Sequence
 
 LENGTH_BUCKETS = (5, 10, 15, 20, 30)
+# BLEU of fewer sentences says little; such a bucket is joined to its shorter neighbour.
+FEWEST_SENTENCES = 20
 
 
 def bleu_tokenizer(references: Sequence[str]) -> str:
@@ -80,7 +82,8 @@ def score_by_length(
         references: accepted translations of each sentence.
         source_lengths: length of each source sentence, in pieces.
         tokenizer: as for `score_translations`.
-        edges: upper edges of all buckets but the last, which is open.
+        edges: upper edges of all buckets but the last, which is open. A bucket of
+            fewer than 20 sentences is joined to the one before it.
 
     Returns:
         One dictionary a bucket that is not empty: `length` (such as "6-10"),
@@ -88,24 +91,32 @@ def score_by_length(
     """
     tokenizer = tokenizer or bleu_tokenizer([r[0] for r in references])
     rows = []
+    for low, high, members in _length_buckets(source_lengths, edges):
+        scores = score_translations(
+            [translations[index] for index in members],
+            [references[index] for index in members],
+            tokenizer,
+        )
+        row = {"length": f"{low}-{high}" if high else f"{low}+"}
+        rows.append(row | {key: scores[key] for key in ("sentences", "bleu", "chrf")})
+    return rows
+
+
+def _length_buckets(lengths, edges):
+    """Buckets as lowest length, highest (None: open) and the sentences in them."""
+    buckets: list[list] = []
     for low, high in zip((0, *edges), (*edges, None), strict=True):
-        chosen = [
+        members = [
             index
-            for index, length in enumerate(source_lengths)
+            for index, length in enumerate(lengths)
             if length > low and (high is None or length <= high)
         ]
-        if chosen:
-            scores = score_translations(
-                [translations[index] for index in chosen],
-                [references[index] for index in chosen],
-                tokenizer,
-            )
-            label = f"{low + 1}-{high}" if high else f"{low + 1}+"
-            rows.append(
-                {"length": label}
-                | {key: scores[key] for key in ("sentences", "bleu", "chrf")}
-            )
-    return rows
+        if buckets and len(members) < FEWEST_SENTENCES:
+            buckets[-1][1] = high
+            buckets[-1][2] += members
+        else:
+            buckets.append([low + 1, high, members])
+    return [bucket for bucket in buckets if bucket[2]]
 
 
 def _reference_streams(references):

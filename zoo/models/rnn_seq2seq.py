@@ -1,8 +1,8 @@
 """Recurrent sequence to sequence model, with and without attention."""
 # Departures from Bahdanau et al. (2015, https://arxiv.org/abs/1409.0473):
-# - the read-out (equation in A.2.2) is a tanh layer, not maxout, and takes the new state
-#   instead of the last one; its output matrix is tied to the target embedding (Press and
-#   Wolf, 2017);
+# - the read-out (equation in A.2.2) is a tanh layer, not maxout, and takes the new
+#   state instead of the last one; its output matrix is tied to the target embedding
+#   (Press and Wolf, 2017);
 # - the decoder starts from both directions' last states, not from the backward one
 #   alone, so that the twin without attention is given the whole sentence too;
 # - dropout on embeddings, encoder states and read-out.
@@ -174,7 +174,7 @@ class RNNSeq2Seq(keras.Model):
         return {**self.decoder.memory(values, mask_BS), "summary": summary}
 
     def initial_state(self, memory: dict) -> tuple:
-        """The decoder's state before the first target token: tuple of (batch, units)."""
+        """The decoder's state before the first token: tuple of (batch, units)."""
         return tuple(dense(memory["summary"]) for dense in self.start_state)
 
     def step(self, token_ids, state: tuple, memory: dict):

@@ -27,7 +27,7 @@ def version_folder(folder) -> Path:
     folder = Path(folder)
     if (folder / "saved_model.pb").is_file():
         return folder
-    versions = [path for path in folder.glob("*/saved_model.pb")]
+    versions = list(folder.glob("*/saved_model.pb"))
     versions = [path.parent for path in versions if path.parent.name.isdigit()]
     if not versions:
         raise ValueError(

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from tests.references import bahdanau
+from zoo.ops.attention import additive_scores, masked_softmax
+
+
+def softmax_rows(scores, mask):
+    """The reference, row by row over any number of leading axes."""
+    rows = zip(
+        scores.reshape(-1, scores.shape[-1]),
+        mask.reshape(-1, mask.shape[-1]),
+        strict=True,
+    )
+    weights = [bahdanau.masked_softmax(row, visible) for row, visible in rows]
+    return np.array(weights).reshape(scores.shape)
+
+
+def test_masked_softmax_equals_the_reference(random):
+    scores = random.normal(size=(2, 3, 7)).astype("float32")
+    mask = random.random((2, 3, 7)) < 0.6
+    mask[1, 2] = False
+    weights = ops.convert_to_numpy(masked_softmax(scores, mask))
+    np.testing.assert_allclose(weights, softmax_rows(scores, mask), atol=1e-6)
+    assert (weights[~mask] == 0.0).all()
+
+
+def test_a_key_mask_broadcasts_over_queries(random):
+    scores = random.normal(size=(2, 3, 7)).astype("float32")
+    key_mask = random.random((2, 1, 7)) < 0.6
+    weights = ops.convert_to_numpy(masked_softmax(scores, key_mask))
+    wide = np.broadcast_to(key_mask, scores.shape)
+    np.testing.assert_allclose(weights, softmax_rows(scores, wide), atol=1e-6)
+
+
+def test_without_a_mask_every_key_is_visible(random):
+    scores = random.normal(size=(2, 3, 7)).astype("float32")
+    weights = ops.convert_to_numpy(masked_softmax(scores))
+    everything = np.ones(scores.shape, bool)
+    np.testing.assert_allclose(weights, softmax_rows(scores, everything), atol=1e-6)
+    np.testing.assert_allclose(
+        weights, ops.convert_to_numpy(masked_softmax(scores, everything)), atol=1e-7
+    )
+
+
+def test_a_fully_masked_row_gives_zeros_and_zero_gradients(random):
+    scores = tf.constant(random.normal(size=(3, 5)), "float32")
+    mask = np.ones((3, 5), bool)
+    mask[1] = False
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        weights = masked_softmax(scores, mask)
+        loss = tf.reduce_sum(weights * random.normal(size=(3, 5)))
+    gradient = tape.gradient(loss, scores).numpy()
+    assert (weights.numpy()[1] == 0.0).all()
+    assert (gradient[1] == 0.0).all()
+    assert np.isfinite(gradient).all()
+    assert (gradient[[0, 2]] != 0.0).all()
+
+
+def test_masked_scores_get_no_gradient_and_may_be_anything(random):
+    numbers = random.normal(size=(2, 5)).astype("float32")
+    mask = np.array([[True, True, False, True, False]] * 2)
+    numbers[:, 2], numbers[:, 4] = np.inf, np.nan
+    scores = tf.constant(numbers)
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        weights = masked_softmax(scores, mask)
+        loss = tf.reduce_sum(weights * random.normal(size=(2, 5)))
+    gradient = tape.gradient(loss, scores).numpy()
+    np.testing.assert_allclose(
+        weights.numpy()[:, mask[0]],
+        softmax_rows(numbers[:, mask[0]], np.ones((2, 3), bool)),
+        atol=1e-6,
+    )
+    assert (weights.numpy()[:, ~mask[0]] == 0.0).all()
+    assert np.isfinite(gradient).all()
+    assert (gradient[:, ~mask[0]] == 0.0).all()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+@pytest.mark.parametrize("masked", [True, False])
+def test_large_scores_stay_finite_and_keep_their_type(dtype, masked):
+    rows = [[1e4, -1e4, 0.0], [-1e4, -1e4, -1e4], [1e4, 1e4, -1e4]]
+    mask = ops.ones((3, 3), dtype="bool") if masked else None
+    weights = masked_softmax(ops.convert_to_tensor(rows, dtype), mask)
+    assert weights.dtype == ops.convert_to_tensor(0.0, dtype).dtype
+    expected = [[1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3], [0.5, 0.5, 0.0]]
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(ops.cast(weights, "float32")), expected, atol=2e-3
+    )
+
+
+def test_one_very_low_visible_score_takes_all_the_weight():
+    weights = masked_softmax(np.float32([[-1e4, 1e4]]), np.array([[True, False]]))
+    assert ops.convert_to_numpy(weights).tolist() == [[1.0, 0.0]]
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_additive_scores_equal_loops_over_queries_and_keys(random, with_bias):
+    query, keys = random.normal(size=(2, 3, 7)), random.normal(size=(2, 5, 7))
+    vector, bias = random.normal(size=7), random.normal(size=7)
+    arguments = [query, keys, vector] + [bias] * with_bias
+    scores = additive_scores(*[array.astype("float32") for array in arguments])
+    scores = ops.convert_to_numpy(scores)
+    assert scores.shape == (2, 3, 5)
+    identity = np.eye(7)
+    for b in range(2):
+        for q in range(3):
+            for k in range(5):
+                expected = bahdanau.alignment(
+                    query[b, q],
+                    keys[b, k],
+                    identity,
+                    identity,
+                    vector,
+                    bias if with_bias else 0.0,
+                )
+                assert scores[b, q, k] == pytest.approx(expected, abs=1e-5)

@@ -1,0 +1,56 @@
+"""The command line. Exit codes: 0 done; 1 could not; 2 wrong usage; 130 interrupted."""
+# Listing and help must answer at once, so Keras and TensorFlow are imported inside the
+# commands that compute.
+
+import os
+import sys
+import warnings
+
+import typer
+
+from zoo.cli import catalogue, exporting, training, using
+from zoo.cli.console import err, escape
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Attention recipes: train, translate, look, export, serve.",
+)
+app.command("list")(catalogue.list_)
+app.command()(catalogue.describe)
+app.command()(training.train)
+app.command()(using.evaluate)
+app.command()(using.predict)
+app.command()(using.plot)
+app.command()(exporting.export)
+app.command("check-export")(exporting.check_export)
+app.command()(exporting.demo)
+
+
+def main() -> None:
+    """Runs the command line; errors of the user's become one line and an exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.showwarning = _show_warning
+    try:
+        code = app(standalone_mode=False)
+    except KeyboardInterrupt:
+        err.print("\n[yellow]Interrupted.[/]")
+        sys.exit(130)
+    except typer.Abort:
+        sys.exit(130)
+    except Exception as error:
+        if hasattr(error, "exit_code") and hasattr(error, "show"):
+            error.show()
+            sys.exit(error.exit_code)
+        if not isinstance(error, ValueError | OSError | RuntimeError | TypeError):
+            raise
+        err.print(f"[red]Error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(1)
+    sys.exit(code or 0)
+
+
+def _show_warning(message, category, *rest, **more) -> None:
+    if category.__module__.startswith("zoo"):
+        err.print(f"[yellow]Warning:[/] {escape(str(message))}", soft_wrap=True)

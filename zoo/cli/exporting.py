@@ -1,0 +1,97 @@
+"""Commands that export and prove an export, and the demo of everything."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zoo.cli.console import err, out, print_json, quiet_import
+from zoo.cli.options import Json, Source
+from zoo.presets import preset_folder
+
+
+def export(
+    preset: Source,
+    folder: Annotated[
+        Path, typer.Option("--out", help="Base path; versions are its subfolders.")
+    ],
+) -> None:
+    """Write a SavedModel for TF Serving as the next version in a folder."""
+    preset_folder(preset)
+    with quiet_import():
+        from zoo.pretrained import load
+
+        trained = load(preset)
+    with err.status("Exporting"):
+        version = trained.export(folder)
+    err.print(f"Exported and audited: {version}")
+    out.print(str(version), markup=False, highlight=False, soft_wrap=True)
+
+
+def check_export(
+    folder: Annotated[Path, typer.Argument(help="An export, or a folder of versions.")],
+    text: Annotated[
+        list[str] | None, typer.Option(help="Also answer this text; repeatable.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Load an export in a clean process and compare with what was recorded."""
+    from zoo.serving.check_export import check_export, run_export, version_folder
+
+    with err.status("Checking in a clean process"):
+        report = {
+            "export": str(version_folder(folder)),
+            "signatures": check_export(folder),
+        }
+        if text:
+            request = {"serving_default": {"texts": text}}
+            report["answers"] = run_export(folder, request)["serving_default"]
+    if as_json:
+        return print_json(report)
+    for name, found in report["signatures"].items():
+        out.print(
+            f"{name}: {found['values']} values as recorded, largest difference "
+            f"{found['largest_difference']:.1e}"
+        )
+    for one, answer in zip(
+        text or [], report.get("answers", {}).get("translations", []), strict=True
+    ):
+        out.print(f"{one} -> {answer}", markup=False, highlight=False, soft_wrap=True)
+
+
+def demo(
+    folder: Annotated[Path, typer.Option("--out", help="Where to put the results.")],
+    preset: Annotated[str, typer.Option()] = "translation_rnn/en-zh",
+) -> None:
+    """Translate, draw the alignment, export, and ask the export in a clean process."""
+    from zoo.serving import check_export as check
+    from zoo.serving import run_export
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with quiet_import():
+        from zoo.pretrained import load
+
+        trained = load(preset)
+    texts = [
+        "Knowledge is power.",
+        "I would like to drink a cup of tea.",
+        "Where is the nearest station?",
+        "He has been working in this company for ten years.",
+    ]
+    out.print(f"[bold]1. {preset} translates[/]")
+    translations = trained(texts)
+    for text, translation in zip(texts, translations, strict=True):
+        out.print(f"   {text}  ->  {translation}", highlight=False, soft_wrap=True)
+    picture = trained.attention(texts[3]).plot(folder / "alignment.png")
+    trained.attention(texts[3]).plot(folder / "alignment.svg")
+    out.print(f"[bold]2. Its alignment is drawn:[/] {picture}")
+    version = trained.export(folder / "translation")
+    out.print(f"[bold]3. It is exported for TF Serving:[/] {version}")
+    report = check(version)
+    answers = run_export(version, {"serving_default": {"texts": texts}})
+    if answers["serving_default"]["translations"] != translations:
+        raise RuntimeError("The export translates otherwise than the preset.")
+    out.print(
+        f"[bold]4. The export answers the same in a clean process:[/] "
+        f"{', '.join(report)}"
+    )

@@ -1,0 +1,56 @@
+"""Arguments that several commands take, and how they are read."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zoo import registry
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Target = Annotated[
+    Path | None, typer.Option("--target", help="Target side, if a file of its own.")
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(help="Columns of source and target, from 1, such as 1,2 or 2,1."),
+]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="An option, as key=value; repeatable.")
+]
+Source = Annotated[
+    str, typer.Argument(help="A shipped preset, a preset's folder, or an export.")
+]
+
+
+def pairs_of(settings: list[str] | None, option: str) -> dict[str, str]:
+    pairs = [setting.partition("=") for setting in settings or []]
+    if wrong := [key for key, equals, _ in pairs if not equals]:
+        raise typer.BadParameter(f"{option} takes key=value. Received: {wrong[0]}.")
+    return {key: value for key, _, value in pairs}
+
+
+def plan_changes(changes: dict[str, str]) -> dict[str, Any]:
+    from zoo.recipe import TrainingPlan
+
+    return registry.convert_fields(TrainingPlan, changes)
+
+
+def search_options(settings) -> dict[str, Any]:
+    changes = pairs_of(settings, "--set")
+    if not changes:
+        return {}
+    from zoo.decoding import SearchOptions
+
+    return registry.convert_fields(SearchOptions, changes)
+
+
+def columns_of(columns: str | None):
+    if columns is None:
+        return None
+    try:
+        return tuple(int(column) for column in columns.split(","))
+    except ValueError:
+        raise typer.BadParameter(
+            f"--columns takes numbers such as 1,2. Received: {columns}."
+        ) from None

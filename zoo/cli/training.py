@@ -1,0 +1,138 @@
+"""The command that trains."""
+
+import contextlib
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from zoo import registry
+from zoo.cli.console import err, out, quiet_import
+from zoo.cli.options import Columns, Set, columns_of, pairs_of, plan_changes
+
+
+def train(
+    recipe: Annotated[str | None, typer.Argument(help="A recipe's name.")] = None,
+    train_data: Annotated[
+        Path | None, typer.Option("--train", help="Training data.")
+    ] = None,
+    valid_data: Annotated[
+        Path | None, typer.Option("--valid", help="Validation data.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="New folder to train in.")
+    ] = None,
+    settings: Set = None,
+    columns: Columns = None,
+    repeat: Annotated[
+        list[str] | None,
+        typer.Option(help="Repeat pairs of an origin, as origin=times; repeatable."),
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with the training in this folder.")
+    ] = None,
+    prepare_only: Annotated[
+        bool, typer.Option(help="Prepare the folder; train later with --resume.")
+    ] = False,
+) -> None:
+    """Train a recipe on your own data, or go on after an interruption.
+
+    The folder holds everything: it can be prepared here, trained on a machine with an
+    accelerator and JAX (KERAS_BACKEND=jax zoo train --resume FOLDER), and used here.
+    """
+    if recipe is not None:
+        registry.entry(recipe)
+    changes = pairs_of(settings, "--set")
+    if resume is not None:
+        if recipe or train_data or valid_data or folder:
+            raise typer.BadParameter("--resume goes with --set alone.")
+        folder, changes = resume, plan_changes(changes)
+    else:
+        missing = [
+            option
+            for option, value in (
+                ("RECIPE", recipe),
+                ("--train", train_data),
+                ("--valid", valid_data),
+                ("--out", folder),
+            )
+            if value is None
+        ]
+        if missing:
+            raise typer.BadParameter(f"Missing: {', '.join(missing)}.")
+        _prepare(recipe, changes, train_data, valid_data, folder, columns, repeat)
+        changes = {}
+        if prepare_only:
+            err.print(f"Prepared. Train with: zoo train --resume {folder}")
+            return
+    _train(folder, changes)
+
+
+def _prepare(recipe, changes, train_data, valid_data, folder, columns, repeat):
+    if not folder.parent.is_dir():
+        raise FileNotFoundError(
+            f"Cannot train in {folder}: {folder.parent} does not exist; create it."
+        )
+    made = registry.get(recipe, **changes)
+    with quiet_import():
+        from zoo.training import prepare_run
+
+    task = made.task.resolve()
+    read = [
+        task.read(path, None, columns_of(columns)) for path in (train_data, valid_data)
+    ]
+    if repeat:
+        times = {key: int(value) for key, value in pairs_of(repeat, "--repeat").items()}
+        read[0] = read[0].repeated(times)
+    with err.status(f"Learning vocabularies and encoding {len(read[0])} pairs"):
+        prepare_run(made, *read, folder)
+    err.print(f"{len(read[0])} training and {len(read[1])} validation pairs.")
+
+
+def _train(folder, changes):
+    with quiet_import():
+        from zoo.training import train_run
+        from zoo.training.runs import read_run
+
+    plan = dataclasses.replace(read_run(folder).training, **changes)
+    with _progress(plan) as callbacks:
+        try:
+            preset = train_run(folder, callbacks, **changes)
+        except KeyboardInterrupt:
+            err.print(f"\nGo on with: zoo train --resume {folder}")
+            raise
+    kept = preset.card["training"]
+    err.print(f"Kept {kept['kept']}, validation {kept['validation']:.2f}.")
+    out.print(str(folder / "preset"), markup=False, highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def _progress(plan):
+    """A progress bar as a Keras callback, and a line after each round."""
+    import keras
+
+    bar = Progress(
+        TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[loss]}"),
+        console=err,
+    )
+    task = bar.add_task("", total=plan.steps, loss="compiling")
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            bar.update(task, completed=epoch * plan.round_steps)
+
+        def on_train_batch_end(self, batch, logs=None):
+            bar.update(task, advance=1, loss=f"loss {float(logs['loss']):.3f}")
+
+        def on_epoch_end(self, epoch, logs=None):
+            shown = ("loss", "val_perplexity", "score", "seconds")
+            line = "  ".join(f"{name} {logs[name]:.2f}" for name in shown)
+            bar.console.print(f"step {logs['step']}  {line}", highlight=False)
+
+    with bar:
+        yield [Watch()]

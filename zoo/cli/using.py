@@ -1,0 +1,148 @@
+"""Commands that use a trained preset."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from zoo.cli.console import err, out, print_json, quiet_import
+from zoo.cli.options import (
+    Columns,
+    Json,
+    Set,
+    Source,
+    Target,
+    columns_of,
+    search_options,
+)
+from zoo.presets import preset_folder, read_card
+
+
+def evaluate(
+    preset: Source,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Test data; the preset's own test split if not given."),
+    ] = None,
+    target: Target = None,
+    columns: Columns = None,
+    settings: Set = None,
+    record: Annotated[
+        bool, typer.Option(help="Write the scores into the preset's card.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Scores of a preset on test data, over all of it and by source length."""
+    folder = preset_folder(preset)
+    own = folder / "test.tsv.gz"
+    if data is None and not own.is_file():
+        raise ValueError(f"{preset} has no test split of its own: give --data.")
+    trained = _load(preset)
+    if data is None:
+        text = trained.task.read_back(own)
+    else:
+        text = trained.task.read(data, target, columns_of(columns))
+    options = search_options(settings)
+    with err.status(f"Evaluating on {len(text)} examples"):
+        scores = trained.evaluate(text, **options)
+    if record:
+        from zoo.files import write_json
+
+        entry = {"data": (data or own).name, "options": options, **scores}
+        write_json(folder / "card.json", read_card(folder) | {"scores": entry})
+    if as_json:
+        return print_json(scores)
+    _print_scores(scores)
+
+
+def predict(
+    preset: Source,
+    texts: Annotated[
+        list[str] | None, typer.Argument(help="Texts; standard input if none.")
+    ] = None,
+    settings: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Translate texts given as arguments or, a line each, on standard input."""
+    trained = _load(preset)
+    texts = texts or [line.rstrip("\n") for line in sys.stdin]
+    results = trained.predict(texts, **search_options(settings))
+    if as_json:
+        return print_json(
+            [
+                {"input": text, **dataclasses.asdict(result)}
+                for text, result in zip(texts, results, strict=True)
+            ]
+        )
+    for result in results:
+        out.print(result.text, markup=False, highlight=False, soft_wrap=True)
+        if result.truncated:
+            err.print("[yellow]The text above was longer than the model reads.[/]")
+
+
+def plot(
+    source: Source,
+    text: Annotated[str, typer.Argument(help="A text.")],
+    path: Annotated[Path, typer.Option("--out", help="A .png, .svg or .pdf file.")],
+    pieces: Annotated[bool, typer.Option(help="Draw subword pieces.")] = False,
+    settings: Set = None,
+) -> None:
+    """Draw what the model looked at, from a preset or from an export's answer."""
+    from zoo.plots import plot_alignment
+
+    if _is_export(source):
+        sources, targets, weights = _exported_alignment(source, text)
+    else:
+        found = _load(source).attention(text, **search_options(settings))
+        sources, targets = found.source_pieces, found.target_pieces
+        weights = found.weights
+    plot_alignment(sources, targets, weights, path, words=not pieces)
+    err.print(f"Drawn: {path}")
+
+
+def _load(preset):
+    preset_folder(preset)
+    with quiet_import():
+        from zoo.pretrained import load
+
+        return load(preset)
+
+
+def _is_export(source: str) -> bool:
+    folder = Path(source)
+    return not (folder / "config.json").is_file() and any(
+        folder.glob(pattern) for pattern in ("saved_model.pb", "*/saved_model.pb")
+    )
+
+
+def _exported_alignment(folder, text):
+    from zoo.serving.check_export import run_export
+
+    answer = run_export(folder, {"with_alignment": {"texts": [text]}})["with_alignment"]
+    sources, targets = answer["source_lengths"][0], answer["target_lengths"][0]
+    return (
+        answer["source_pieces"][0][:sources],
+        answer["target_pieces"][0][:targets],
+        [row[:sources] for row in answer["alignment"][0][:targets]],
+    )
+
+
+def _print_scores(scores: dict) -> None:
+    out.print(
+        f"BLEU {scores['bleu']:.2f}   chrF {scores['chrf']:.2f}   "
+        f"({scores['sentences']} sentences)"
+    )
+    for name, signature in scores["signatures"].items():
+        out.print(f"{name}: {signature}", highlight=False, soft_wrap=True)
+    table = Table("Source length", "Sentences", "BLEU", "chrF", box=None)
+    for row in scores["by_length"]:
+        table.add_row(
+            row["length"],
+            str(row["sentences"]),
+            f"{row['bleu']:.2f}",
+            f"{row['chrf']:.2f}",
+        )
+    out.print(table)
