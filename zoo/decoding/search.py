@@ -5,8 +5,9 @@ probability, and the best finished ones, ranked by log probability over the leng
 penalty of Wu et al. (2016, https://arxiv.org/abs/1609.08144, equation 14):
 lp(n) = ((5 + n) / 6)^alpha, where n counts the end token. A finished hypothesis never
 changes again. The search for a sentence ends when no unfinished hypothesis can still
-beat the worst finished one: log probabilities only fall, so the best that an unfinished
-one can reach is its own log probability over the penalty of the longest length allowed.
+beat the worst of those that were asked for: log probabilities only fall, so the best
+that an unfinished one can reach is its own log probability over the penalty of the
+longest length allowed.
 """
 
 from dataclasses import dataclass
@@ -28,8 +29,9 @@ class SearchOptions:
     """How to search.
 
     Attributes:
-        beam_size: hypotheses kept; 1 is greedy search.
+        beam_size: hypotheses kept while searching; 1 is greedy search.
         length_penalty: alpha, at least 0; 0 ranks by plain log probability.
+        num_hypotheses: how many of the best are returned, at most `beam_size`.
 
     Raises:
         ValueError: a value out of range.
@@ -37,6 +39,7 @@ class SearchOptions:
 
     beam_size: int = 4
     length_penalty: float = 1.0
+    num_hypotheses: int = 1
 
     def __post_init__(self):
         if self.beam_size < 1 or self.length_penalty < 0:
@@ -45,16 +48,21 @@ class SearchOptions:
                 f"Received: beam_size={self.beam_size}, "
                 f"length_penalty={self.length_penalty}."
             )
+        if not 1 <= self.num_hypotheses <= self.beam_size:
+            raise ValueError(
+                "num_hypotheses must be from 1 to beam_size. Received: num_hypotheses="
+                f"{self.num_hypotheses}, beam_size={self.beam_size}."
+            )
 
 
 class Hypotheses(NamedTuple):
     """What a search found, best first.
 
     Attributes:
-        ids: (batch, beam_size, length), ended by the end token, then padding.
-        scores: (batch, beam_size), log probability over length penalty.
-        weights: (batch, beam_size, length, source_length), the attention weights
-            with which each token was chosen; zeros after the end.
+        ids: (batch, num_hypotheses, length), ended by the end token, then padding.
+        scores: (batch, num_hypotheses), log probability over length penalty.
+        weights: (batch, num_hypotheses, length, source_length), the attention
+            weights with which each token was chosen; zeros after the end.
     """
 
     ids: tf.Tensor
@@ -189,7 +197,8 @@ def _beam_search(model, memory, state, max_lengths, options):
             tf.gather(paths, kept, batch_dims=1),
         )
         reachable = log_probs[:, 0] / longest_penalty_B
-        done |= (step + 1 >= max_lengths) | (reachable <= finished.scores[:, -1])
+        to_beat = finished.scores[:, options.num_hypotheses - 1]
+        done |= (step + 1 >= max_lengths) | (reachable <= to_beat)
         state = tf.nest.map_structure(lambda t: tf.gather(t, rows), state)
         return step + 1, state, alive, finished, done, weights
 
@@ -218,6 +227,7 @@ def _beam_search(model, memory, state, max_lengths, options):
         start,
         shape_invariants=tuple(invariants),
     )
+    finished = _Finished(*(tensor[:, : options.num_hypotheses] for tensor in finished))
     return Hypotheses(
         finished.ids, finished.scores, _follow(weights, finished, batch, beams)
     )
