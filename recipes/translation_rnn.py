@@ -7,7 +7,7 @@ from zoo.registry import recipe
 
 # Size of embeddings, units, vocabulary a side, dropout.
 SIZES = {
-    "tiny": (32, 48, 200, 0.0),
+    "tiny": (32, 48, 32, 0.0),
     "small": (256, 384, 6_000, 0.3),
     "paper": (620, 1_000, 30_000, 0.2),
 }
@@ -31,9 +31,9 @@ def translation_rnn(
     plan = TrainingPlan()
     if size == "tiny":
         plan = TrainingPlan(
-            steps=300,
-            round_steps=100,
-            batch_tokens=1_024,
+            steps=250,
+            round_steps=125,
+            batch_tokens=256,
             learning_rate=5e-3,
             warmup_steps=50,
             label_smoothing=0.0,

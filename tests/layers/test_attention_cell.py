@@ -8,7 +8,8 @@ from keras import ops
 from tests.references import bahdanau
 from zoo.layers import AttentionCell, BahdanauAttention
 
-# Sizes, all different: batch, keys, input size, value size, cell units, attention units.
+# Sizes, all different: batch, keys, input size, value size, units of the cell and of
+# the attention.
 B, K, E, D, H, U = 2, 3, 5, 7, 11, 13
 CELLS = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}
 EVERY_CELL = pytest.mark.parametrize("kind", CELLS)
@@ -120,9 +121,7 @@ def test_without_attention_a_single_value_has_weight_one(make, random, inputs, v
 
 
 @pytest.mark.parametrize(("kind", "count"), [("gru", 1), ("lstm", 2)])
-def test_a_gru_has_one_state_and_an_lstm_two(
-    make, random, inputs, values, kind, count
-):
+def test_a_gru_has_one_state_and_an_lstm_two(make, random, inputs, values, kind, count):
     layer = make(kind)
     assert layer.num_states == count
     state = make_state(layer, random)
@@ -140,9 +139,7 @@ def test_memory_holds_what_does_not_change_within_a_sentence(make, values, key_m
         "keys": (B, K, U),
     }
     np.testing.assert_array_equal(memory["key_mask"], key_mask)
-    np.testing.assert_array_equal(
-        memory["keys"], layer.attention.project_keys(values)
-    )
+    np.testing.assert_array_equal(memory["keys"], layer.attention.project_keys(values))
     assert "keys" not in make("gru", attention=False).memory(values)
 
 
@@ -190,8 +187,7 @@ def test_the_config_makes_the_same_cell(
     layer = make(kind, attention)
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(layer)))
     copy = keras.saving.deserialize_keras_object(config)
-    assert copy.get_config() == layer.get_config()
-    copy.build((None, E), (None, None, D))
+    assert json.dumps(copy.get_config()) == json.dumps(layer.get_config())
     copy.set_weights(layer.get_weights())
     state = make_state(layer, random)
     ours = layer(inputs, state, layer.memory(values, key_mask))

@@ -102,47 +102,71 @@ def test_scores_of_nothing_and_counts_that_differ_are_errors(
         score_translations(translations, references)
 
 
+def rows_of(lengths, **options):
+    """Scores of made-up sentences that are all translated rightly."""
+    texts = [f"This is the sentence number {n}" for n in range(len(lengths))]
+    return score_by_length(texts, [[text] for text in texts], lengths, **options)
+
+
 def test_lengths_at_an_edge_belong_to_the_bucket_below_it():
-    lengths = [1, 5, 6, 10, 11, 15, 16, 20, 21, 30, 31, 97]
-    sentences = [f"This is the sentence number {length}" for length in lengths]
-    rows = score_by_length(sentences, [[text] for text in sentences], lengths)
-    assert [(row["length"], row["sentences"]) for row in rows] == [
-        ("1-5", 2),
-        ("6-10", 2),
-        ("11-15", 2),
-        ("16-20", 2),
-        ("21-30", 2),
-        ("31+", 2),
+    lengths = [1, 5, 6, 10, 11, 15, 16, 20, 21, 30, 31, 97] * 10
+    assert [(row["length"], row["sentences"]) for row in rows_of(lengths)] == [
+        ("1-5", 20),
+        ("6-10", 20),
+        ("11-15", 20),
+        ("16-20", 20),
+        ("21-30", 20),
+        ("31+", 20),
     ]
 
 
+def test_a_bucket_of_fewer_than_twenty_sentences_is_joined_to_the_shorter_one():
+    lengths = [3] * 23 + [7] * 19 + [13] * 29 + [41] * 2
+    assert [
+        (row["length"], row["sentences"]) for row in rows_of(lengths, edges=[5, 10, 15])
+    ] == [("1-10", 42), ("11+", 31)]
+
+
 def test_every_bucket_is_scored_by_its_own_sentences():
-    translations = ["The harvest was good this year.", "x y z", CHINESE[1]]
-    references = [[translations[0]], [ENGLISH[1]], [translations[2]]]
-    rows = score_by_length(translations, references, [3, 9, 4], "13a", edges=[4])
-    assert [row["length"] for row in rows] == ["1-4", "5+"]
+    right = [f"The harvest of the year {n} was good." for n in range(23)]
+    wrong = ["x y z"] * 29
+    references = [[text] for text in right] + [["Knowledge is power, he said."]] * 29
+    # Shuffled by a stride, so that a bucket is not a stretch of the list.
+    order = [7 * n % 52 for n in range(52)]
+    translations = [(right + wrong)[n] for n in order]
+    lengths = [3, 4] * 11 + [4] + [5] * 29
+    rows = score_by_length(
+        translations,
+        [references[n] for n in order],
+        [lengths[n] for n in order],
+        edges=[4],
+    )
+    assert [(row["length"], row["sentences"]) for row in rows] == [
+        ("1-4", 23),
+        ("5+", 29),
+    ]
     assert rows[0]["bleu"] == rows[0]["chrf"] == 100.0
-    alone = score_translations([translations[1]], [references[1]], "13a")
-    assert {name: alone[name] for name in ("sentences", "bleu", "chrf")} == {
-        name: rows[1][name] for name in ("sentences", "bleu", "chrf")
-    }
-
-
-def test_empty_buckets_are_left_out():
-    rows = score_by_length(ENGLISH, [[text] for text in ENGLISH], [7, 50, 8])
-    assert [row["length"] for row in rows] == ["6-10", "31+"]
+    alone = score_translations(wrong, references[23:])
+    assert (rows[1]["bleu"], rows[1]["chrf"]) == (alone["bleu"], alone["chrf"])
+    assert alone["bleu"] < 5.0
 
 
 def test_the_tokenizer_of_all_sentences_is_used_in_every_bucket():
-    sentences = [*CHINESE, "OK"]
+    references = CHINESE * 20 + ["He said that he had read 红楼梦 twice."] * 23
+    translations = [text.replace("红楼梦", "红楼") for text in references]
     rows = score_by_length(
-        [*CHINESE[:2], "他说知识是力量。", "OK"],
-        [[text] for text in sentences],
-        [2, 2, 2, 7],
+        translations,
+        [[text] for text in references],
+        [2] * 60 + [7] * 23,
         edges=[5],
     )
-    as_chinese = score_translations(
-        [*CHINESE[:2], "他说知识是力量。"], [[text] for text in CHINESE], "zh"
+    as_chinese, as_english = (
+        score_translations(
+            translations[60:], [[text] for text in references[60:]], tokenizer
+        )
+        for tokenizer in ("zh", "13a")
     )
-    assert rows[0]["bleu"] == as_chinese["bleu"]
-    assert 0.0 < rows[0]["bleu"] < 100.0
+    assert bleu_tokenizer(references) == "zh"
+    assert bleu_tokenizer(references[60:]) == "13a"
+    assert as_chinese["bleu"] != as_english["bleu"]
+    assert rows[1]["bleu"] == as_chinese["bleu"]

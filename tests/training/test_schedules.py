@@ -48,7 +48,7 @@ def test_without_warm_up_the_first_update_has_the_peak_rate(decay):
 
 
 def test_an_unknown_decay_lists_the_known_ones():
-    with pytest.raises(ValueError, match="inverse_sqrt, cosine, constant.*'linear'"):
+    with pytest.raises(ValueError, match=r"inverse_sqrt, cosine, constant.*'linear'"):
         WarmupSchedule(PEAK, WARMUP, STEPS, "linear")
 
 

@@ -84,15 +84,21 @@ class RNNSeq2Seq(keras.Model):
 
     def _make_layers(self, dtype):
         recurrent = CELLS[self.cell]
+        # Keras's default is far smaller in small models, which then start slowly.
+        embeddings_initializer = keras.initializers.RandomNormal(
+            stddev=self.embedding_size**-0.5
+        )
         self.source_embedding = layers.Embedding(
             self.source_vocabulary_size,
             self.embedding_size,
+            embeddings_initializer=embeddings_initializer.clone(),
             name="source_embedding",
             **dtype,
         )
         self.target_embedding = layers.ReversibleEmbedding(
             self.target_vocabulary_size,
             self.embedding_size,
+            embeddings_initializer=embeddings_initializer.clone(),
             name="target_embedding",
             **dtype,
         )

@@ -22,6 +22,10 @@ class Task(Protocol):
         """Writes vocabularies or labels into an existing folder."""
 
     @staticmethod
+    def made_up(count: int, seed: int = 0) -> Any:
+        """A made-up data set that a tiny model learns in seconds."""
+
+    @staticmethod
     def read(path, **options: Any) -> Any:
         """Reads raw data from the user's files."""
 

@@ -103,6 +103,20 @@ class TranslationTask:
         (folder / "target.model").write_bytes(self.target_vocabulary.proto)
 
     @staticmethod
+    def made_up(count: int, seed: int = 0) -> ParallelText:
+        """A made-up language pair: each word has one translation, in reverse order."""
+        random = np.random.default_rng(seed)
+        words = "sun moon rain wind tree leaf root seed".split()
+        translated = dict(zip(words, "日月雨风木叶根种", strict=True))
+        text = ParallelText()
+        for _ in range(count):
+            chosen = random.choice(words, size=random.integers(1, 5))
+            text.sources.append(" ".join(chosen))
+            text.references.append(["".join(translated[w] for w in chosen[::-1])])
+            text.origins.append("")
+        return text
+
+    @staticmethod
     def read(path, target_path=None, columns=None) -> ParallelText:
         """Reads parallel text; see `zoo.data.parallel_text.read_parallel_text`."""
         return read_parallel_text(path, target_path, columns)

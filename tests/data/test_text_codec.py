@@ -1,0 +1,190 @@
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from zoo.data.text_codec import TextCodec
+from zoo.data.vocabulary import END_ID, Vocabulary
+
+ENGLISH = [
+    "The quick brown fox jumps over the lazy dog.",
+    "Où est le café? Déjà vu, señor!",
+    "Dogs and foxes are quick, lazy or brown.",
+    "How vexingly quick daft zebras jump.",
+]
+CHINESE = ["我喜欢猫。", "我喜欢狗。", "猫喜欢我。", "狗不喜欢猫、我喜欢。"]
+TEXTS = [
+    "The lazy dog.",
+    "我喜欢狗。",
+    "I love 猫 and 狗!",
+    "Déjà vu 😀😀 with emoji 👩‍👩‍👧",
+    "Cafe\u0301 décomposé",
+    "ＦＵＬＬ　ｗｉｄｔｈ",
+    "  two  spaces  ",
+    "tab\tand\nline",
+    "\u200b\ufeff",
+    "1,234.5 % $ & <s> </s> ▁",
+    "",
+    " ",
+    "nul\0inside",
+]
+
+
+@pytest.fixture(scope="module")
+def english():
+    return Vocabulary.learn(ENGLISH, 80)
+
+
+@pytest.fixture(scope="module")
+def chinese():
+    return Vocabulary.learn(CHINESE, 40)
+
+
+def encode(codec, texts):
+    ids, truncated = codec.encode(tf.constant(texts, tf.string))
+    return ids.to_list(), truncated.numpy().tolist()
+
+
+def decode(codec, rows):
+    return [text.decode() for text in codec.decode(rows).numpy()]
+
+
+def padded(codec, texts):
+    return codec.encode(tf.constant(texts, tf.string))[0].to_tensor()
+
+
+@pytest.mark.parametrize("language", ["english", "chinese"])
+def test_ids_are_those_of_the_sentencepiece_package(language, request):
+    vocabulary = request.getfixturevalue(language)
+    expected = [[*vocabulary.processor.encode(text), END_ID] for text in TEXTS]
+    ids, truncated = encode(TextCodec(vocabulary), TEXTS)
+    assert ids == expected
+    assert not any(truncated)
+
+
+def test_every_row_ends_with_the_end_token_even_an_empty_one(english):
+    ids, _ = encode(TextCodec(english), ["The dog.", ""])
+    assert ids[0][-1] == END_ID
+    assert END_ID not in ids[0][:-1]
+    assert ids[1] == [END_ID]
+
+
+def test_no_texts_give_no_rows(english):
+    codec = TextCodec(english)
+    ids, truncated = encode(codec, [])
+    assert ids == truncated == []
+    assert decode(codec, tf.zeros([0, 5], tf.int32)) == []
+
+
+def test_a_text_has_the_same_ids_alone_and_among_others(english):
+    codec = TextCodec(english)
+    together, _ = encode(codec, TEXTS)
+    assert together == [encode(codec, [text])[0][0] for text in TEXTS]
+
+
+def test_bytes_that_are_not_utf_8_become_the_replacement_character(english):
+    codec = TextCodec(english)
+    damaged = [b"dog \xff fox", b"the\xe7\x8cdog", "狗".encode("gbk"), b"\x80"]
+    replaced = ["dog \ufffd fox", "the\ufffddog", "\ufffd\ufffd", "\ufffd"]
+    assert encode(codec, damaged) == encode(codec, replaced)
+
+
+# Limits
+
+
+def test_a_text_over_the_limit_of_characters_is_cut_and_flagged(english):
+    codec = TextCodec(english, max_characters=7)
+    ids, truncated = encode(codec, ["the dog", "the dogs", "the"])
+    assert truncated == [False, True, False]
+    assert ids[0] == ids[1]
+
+
+def test_characters_are_counted_and_not_bytes(chinese):
+    codec = TextCodec(chinese, max_characters=5)
+    ids, truncated = encode(codec, ["我喜欢猫。", "我喜欢猫。我"])
+    assert truncated == [False, True]
+    assert ids[0] == ids[1]
+    assert decode(codec, padded(codec, ["我喜欢猫。我"])) == ["我喜欢猫。"]
+
+
+def test_a_text_over_the_limit_of_pieces_is_cut_and_flagged(english):
+    text = "The quick brown fox jumps over the lazy dog."
+    (whole,), _ = encode(TextCodec(english), [text])
+    exact = TextCodec(english, max_pieces=len(whole))
+    shorter = TextCodec(english, max_pieces=len(whole) - 1)
+    assert encode(exact, [text]) == ([whole], [False])
+    assert encode(shorter, [text]) == ([[*whole[:-2], END_ID]], [True])
+
+
+def test_ten_thousand_characters_are_cut_to_the_limits(english):
+    codec = TextCodec(english)
+    ids, truncated = encode(codec, ["fox " * 2_500, "x" * 10_000])
+    assert truncated == [True, True]
+    assert [len(row) for row in ids] == [codec.max_pieces] * 2
+
+
+# Back
+
+
+@pytest.mark.parametrize(
+    "language, texts", [("english", ENGLISH), ("chinese", CHINESE)]
+)
+def test_known_text_is_decoded_as_it_was(language, texts, request):
+    codec = TextCodec(request.getfixturevalue(language))
+    assert decode(codec, padded(codec, [*texts, ""])) == [*texts, ""]
+
+
+def test_padding_and_end_decode_to_nothing(english):
+    codec = TextCodec(english)
+    (dog,), _ = encode(codec, ["dog"])
+    rows = [[0] * 7, [END_ID] + [0] * 6, (dog + [0] * 7)[:7]]
+    assert decode(codec, rows) == ["", "", "dog"]
+
+
+def test_pieces_are_those_of_the_package_and_empty_at_padding(english):
+    codec = TextCodec(english)
+    ids = padded(codec, ["the lazy dog", "dog"])
+    pieces = [[piece.decode() for piece in row] for row in codec.pieces(ids).numpy()]
+    processor = english.processor
+    assert pieces[0] == [*processor.encode("the lazy dog", out_type=str), "</s>"]
+    short = [*processor.encode("dog", out_type=str), "</s>"]
+    assert pieces[1] == short + [""] * (len(pieces[0]) - len(short))
+
+
+# In a SavedModel
+
+ASK = """
+import sys
+import tensorflow as tf
+import tensorflow_text
+
+loaded = tf.saved_model.load(sys.argv[1])
+for ids in loaded.encode(tf.constant([sys.argv[2]])):
+    print(ids.numpy().tolist()[0])
+"""
+
+
+def test_two_codecs_in_one_saved_model_keep_their_vocabularies(
+    english, chinese, tmp_path
+):
+    module = tf.Module()
+    module.codecs = [TextCodec(english), TextCodec(chinese)]
+    module.encode = tf.function(
+        lambda texts: [codec.encode(texts)[0].to_tensor() for codec in module.codecs],
+        input_signature=[tf.TensorSpec([None], tf.string)],
+        autograph=False,
+    )
+    tf.saved_model.save(module, str(tmp_path))
+    text = "The dog 我喜欢猫。"
+    expected = [
+        [*vocabulary.processor.encode(text), END_ID] for vocabulary in (english, chinese)
+    ]
+    assert expected[0] != expected[1]
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, str(tmp_path), text],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split("\n")[:2] == [str(ids) for ids in expected]

@@ -1,0 +1,114 @@
+"""The same model on another backend: what needs no TensorFlow must not import it."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+needs_jax = pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None,
+    reason="JAX is not installed; it is the optional extra 'jax'",
+)
+
+
+def make_model():
+    from zoo.models import RNNSeq2Seq
+
+    model = RNNSeq2Seq(13, 17, embedding_size=7, units=11, dropout=0.0)
+    model.build(None)
+    return model
+
+
+def train_three_steps(weights_file) -> list[float]:
+    """The losses of three steps from given weights; the later two follow gradients."""
+    import keras
+
+    from zoo.losses import SequenceCrossentropy
+    from zoo.recipe import TrainingPlan
+    from zoo.training.schedules import make_optimizer
+    from zoo.weights import assign_arrays, read_arrays
+
+    model = make_model()
+    assign_arrays(model, read_arrays(weights_file)[0])
+    plan = TrainingPlan(steps=3, learning_rate=0.03, warmup_steps=2)
+    model.compile(
+        optimizer=make_optimizer(plan),
+        loss=SequenceCrossentropy(0.1),
+        # Tracing a graph takes longer than three eager steps.
+        run_eagerly=keras.backend.backend() == "tensorflow",
+    )
+    source = np.array([[4, 12, 9, 1, 3], [7, 5, 3, 0, 0]])
+    target = np.array([[2, 9, 16], [2, 7, 0]])
+    following = np.array([[9, 16, 1], [7, 1, 0]])
+    inputs = {"source_ids": source, "target_ids": target}
+    return [float(model.train_on_batch(inputs, following)) for _ in range(3)]
+
+
+def run_on_jax(code, *arguments):
+    """Runs Python on JAX in a process of its own; what it printed last, from JSON."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env=os.environ
+        | {
+            "KERAS_BACKEND": "jax",
+            "JAX_PLATFORMS": "cpu",
+            # Compiles in half the time; the numbers are the same.
+            "XLA_FLAGS": "--xla_backend_optimization_level=0",
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+TRAIN_WITHOUT_TENSORFLOW = """
+import json, sys
+sys.modules["tensorflow"] = None  # As where it is not installed.
+from tests.models.test_backends import train_three_steps
+print(json.dumps(train_three_steps(sys.argv[1])))
+"""
+
+
+@needs_jax
+def test_jax_without_tensorflow_trains_the_model_as_tensorflow_does(
+    tmp_path, randomize
+):
+    from zoo.weights import model_arrays, write_arrays
+
+    file = tmp_path / "weights.safetensors"
+    write_arrays(file, model_arrays(randomize(make_model(), scale=0.4)))
+    losses = run_on_jax(TRAIN_WITHOUT_TENSORFLOW, file)
+    expected = train_three_steps(file)
+    assert losses == pytest.approx(expected, abs=1e-4)
+    assert expected[0] > expected[1] > expected[2]
+
+
+IMPORT_AND_LIST = """
+import importlib, json, sys
+found = {}
+for module in sys.argv[1:]:
+    importlib.import_module(module)
+    found[module] = "tensorflow" in sys.modules
+print(json.dumps(found))
+"""
+
+
+@needs_jax
+def test_what_trains_on_jax_does_not_import_tensorflow():
+    modules = [
+        "zoo.layers",
+        "zoo.models",
+        "zoo.losses",
+        "zoo.metrics.perplexity",
+        "zoo.training",
+        "zoo.presets",
+    ]
+    assert run_on_jax(IMPORT_AND_LIST, *modules) == dict.fromkeys(modules, False)

@@ -1,0 +1,92 @@
+"""What every recipe must do. A new recipe joins by existing."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo import registry
+from zoo.serving import check_export
+
+ROOT = Path(__file__).parents[1]
+RECIPES = registry.names()
+
+
+@pytest.fixture(scope="module", params=RECIPES)
+def learnt(request, tmp_path_factory):
+    """The tiny size of a recipe, trained on its task's made-up data."""
+    recipe = zoo.get(request.param, size="tiny")
+    task = recipe.task.resolve()
+    folder = tmp_path_factory.mktemp(request.param)
+    trained = zoo.train(
+        recipe, task.made_up(400, seed=1), task.made_up(40, seed=2), folder / "run"
+    )
+    return trained, task.made_up(40, seed=3), folder
+
+
+def test_its_tiny_size_learns_a_made_up_set(learnt):
+    trained, test, _ = learnt
+    assert trained._runner.score(test) > 80
+
+
+def test_its_run_ends_with_a_preset_that_loads(learnt):
+    trained, test, folder = learnt
+    again = zoo.load(folder / "run" / "preset")
+    inputs = test.sources[:5]
+    assert again(inputs) == trained(inputs)
+    assert again.recipe == trained.recipe
+
+
+def test_a_new_process_loads_its_preset_and_answers_the_same(learnt):
+    trained, test, folder = learnt
+    code = (
+        "import sys, json, zoo; "
+        "print(json.dumps(zoo.load(sys.argv[1])(json.loads(sys.argv[2]))))"
+    )
+    inputs = test.sources[:5]
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder / "run" / "preset"), json.dumps(inputs)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    assert json.loads(done.stdout) == trained(inputs)
+
+
+def test_its_export_is_audited_and_answers_in_a_clean_process(learnt):
+    trained, _, folder = learnt
+    version = trained.export(folder / "exports")
+    moved = version.rename(folder / "moved")
+    report = check_export(moved)
+    assert "serving_default" in report
+    assert all(entry["values"] > 0 for entry in report.values())
+
+
+def test_its_weights_have_stable_addresses(learnt):
+    """Built twice, a model names its weights alike: files stay readable."""
+    from zoo.weights import model_arrays
+
+    trained, _, _ = learnt
+    first, second = (
+        trained.recipe.build_model(trained.task.model_options()) for _ in range(2)
+    )
+    assert list(model_arrays(first)) == list(model_arrays(second))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_it_is_documented(name):
+    entry = registry.entry(name)
+    assert entry.summary.endswith(".")
+    assert entry.paper.startswith("https://")
+    document = entry.function.__doc__
+    for option in entry.options:
+        assert f"{option}:" in document, f"{name} does not document {option}"
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_its_file_has_its_name(name):
+    assert registry.entry(name).function.__module__ == f"recipes.{name}"

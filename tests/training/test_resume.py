@@ -1,0 +1,72 @@
+"""A training that was killed ends with the very weights it would have had."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo.data.parallel_text import write_parallel_text
+from zoo.files import read_json
+from zoo.tasks.translation import TranslationTask
+from zoo.weights import read_arrays
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = ("size=tiny", "steps=60", "round_steps=12", "batch_tokens=256")
+SETTINGS += ("monitor=perplexity", "patience=100")
+
+
+def _zoo(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "zoo", *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+
+
+def _finish(process):
+    _, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error.decode()
+
+
+def _prepared(folder):
+    data = folder.parent / "data.tsv.gz"
+    write_parallel_text(TranslationTask.made_up(200, seed=5), data)
+    settings = [part for setting in SETTINGS for part in ("--set", setting)]
+    arguments = ["--train", data, "--valid", data, "--columns", "1,2,3"]
+    arguments += ["--out", folder, "--prepare-only", *settings]
+    _finish(_zoo("train", "translation_rnn", *arguments))
+
+
+@pytest.mark.parametrize("signal_sent", [signal.SIGKILL, signal.SIGINT])
+def test_resuming_gives_bit_equal_weights(tmp_path, signal_sent):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    _prepared(whole)
+    subprocess.run(["cp", "-r", whole, broken], check=True)
+    _finish(_zoo("train", "--resume", whole))
+
+    process = _zoo("train", "--resume", broken)
+    deadline = time.monotonic() + 200
+    while not (broken / "round-00001.safetensors").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal_sent)
+    process.communicate(timeout=60)
+    assert process.returncode == (130 if signal_sent == signal.SIGINT else -9)
+    assert not (broken / "preset").exists()
+    _finish(_zoo("train", "--resume", broken))
+
+    expected, _ = read_arrays(whole / "preset" / "weights.safetensors")
+    found, _ = read_arrays(broken / "preset" / "weights.safetensors")
+    assert set(found) == set(expected)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+    for name in ("steps", "kept", "validation"):
+        one, other = (read_json(f / "preset" / "card.json") for f in (whole, broken))
+        assert one["training"][name] == other["training"][name]
