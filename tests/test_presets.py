@@ -328,7 +328,8 @@ def test_a_folder_without_config_is_no_preset(folder):
 
 
 @pytest.mark.parametrize(
-    "part", ["weights.safetensors", "vocabulary/source.model", "vocabulary/target.model"]
+    "part",
+    ["weights.safetensors", "vocabulary/source.model", "vocabulary/target.model"],
 )
 def test_a_missing_part_is_named(folder, part):
     (folder / part).unlink()
@@ -355,7 +356,9 @@ def test_weights_of_another_model_are_refused_with_both_lists(tiny, folder, tmp_
     model = recipe.build_model(tiny.task.model_options())
     save_preset(Preset(recipe, tiny.task, model, {}), tmp_path / "other")
     shutil.copy(tmp_path / "other" / "weights.safetensors", folder)
-    with pytest.raises(ValueError, match=r"do not fit the model\. Missing: .*attention"):
+    with pytest.raises(
+        ValueError, match=r"do not fit the model\. Missing: .*attention"
+    ):
         load_preset(folder)
 
 
@@ -370,7 +373,9 @@ def test_the_weights_of_another_vocabulary_are_refused(folder, tmp_path):
         load_preset(folder)
 
 
-@pytest.mark.parametrize("content", ["", "{", "\x00\x01", "[1, 2", "ü".encode("latin-1")])
+@pytest.mark.parametrize(
+    "content", ["", "{", "\x00\x01", "[1, 2", "ü".encode("latin-1")]
+)
 def test_a_config_that_is_no_json_is_refused_by_name(folder, content):
     content = content if isinstance(content, bytes) else content.encode()
     (folder / "config.json").write_bytes(content)

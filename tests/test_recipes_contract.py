@@ -48,7 +48,13 @@ def test_a_new_process_loads_its_preset_and_answers_the_same(learnt):
     )
     inputs = test.sources[:5]
     done = subprocess.run(
-        [sys.executable, "-c", code, str(folder / "run" / "preset"), json.dumps(inputs)],
+        [
+            sys.executable,
+            "-c",
+            code,
+            str(folder / "run" / "preset"),
+            json.dumps(inputs),
+        ],
         capture_output=True,
         text=True,
         cwd=ROOT,

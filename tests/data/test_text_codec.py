@@ -178,7 +178,8 @@ def test_two_codecs_in_one_saved_model_keep_their_vocabularies(
     tf.saved_model.save(module, str(tmp_path))
     text = "The dog 我喜欢猫。"
     expected = [
-        [*vocabulary.processor.encode(text), END_ID] for vocabulary in (english, chinese)
+        [*vocabulary.processor.encode(text), END_ID]
+        for vocabulary in (english, chinese)
     ]
     assert expected[0] != expected[1]
     done = subprocess.run(

@@ -62,7 +62,6 @@ def test_bytes_that_are_no_model_are_refused(proto):
 
 def test_a_model_with_other_special_ids_is_refused():
 
-
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(ENGLISH),

@@ -22,7 +22,7 @@ def make(randomize):
     def made(kind, attention=True):
         attention = BahdanauAttention(U, name="attention") if attention else None
         layer = AttentionCell(CELLS[kind](H, name="cell"), attention)
-        layer.build((None, E), (None, None, D))
+        layer.build((None, E), {"values": (None, None, D)})
         return randomize(layer)
 
     return made

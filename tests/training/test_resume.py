@@ -1,6 +1,7 @@
 """A training that was killed ends with the very weights it would have had."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,22 +36,27 @@ def _finish(process):
     assert process.returncode == 0, error.decode()
 
 
-def _prepared(folder):
-    data = folder.parent / "data.tsv.gz"
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A prepared training, and the same one trained without interruption."""
+    folder = tmp_path_factory.mktemp("resume")
+    data = folder / "data.tsv.gz"
     write_parallel_text(TranslationTask.made_up(200, seed=5), data)
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
-    arguments = ["--train", data, "--valid", data, "--columns", "1,2,3"]
-    arguments += ["--out", folder, "--prepare-only", *settings]
+    arguments = ["--train", data, "--valid", data, "--columns", "1,2,3", *settings]
+    prepared, whole = folder / "prepared", folder / "whole"
+    arguments += ["--out", prepared, "--prepare-only"]
     _finish(_zoo("train", "translation_rnn", *arguments))
+    shutil.copytree(prepared, whole)
+    _finish(_zoo("train", "--resume", whole))
+    return prepared, whole
 
 
 @pytest.mark.parametrize("signal_sent", [signal.SIGKILL, signal.SIGINT])
-def test_resuming_gives_bit_equal_weights(tmp_path, signal_sent):
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    _prepared(whole)
-    subprocess.run(["cp", "-r", whole, broken], check=True)
-    _finish(_zoo("train", "--resume", whole))
-
+def test_resuming_gives_bit_equal_weights(runs, tmp_path, signal_sent):
+    prepared, whole = runs
+    broken = tmp_path / "broken"
+    shutil.copytree(prepared, broken)
     process = _zoo("train", "--resume", broken)
     deadline = time.monotonic() + 200
     while not (broken / "round-00001.safetensors").exists():
@@ -67,6 +73,6 @@ def test_resuming_gives_bit_equal_weights(tmp_path, signal_sent):
     assert set(found) == set(expected)
     for name, array in expected.items():
         np.testing.assert_array_equal(found[name], array, err_msg=name)
+    cards = [read_json(f / "preset" / "card.json")["training"] for f in (whole, broken)]
     for name in ("steps", "kept", "validation"):
-        one, other = (read_json(f / "preset" / "card.json") for f in (whole, broken))
-        assert one["training"][name] == other["training"][name]
+        assert cards[0][name] == cards[1][name]

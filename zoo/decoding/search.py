@@ -140,7 +140,7 @@ def _greedy_search(model, memory, state, max_lengths, options):
         _history((None, None)),
     )
     _, _, _, _, ids, log_prob, lengths, weights = tf.while_loop(
-        lambda step, last, state, done, *rest: ~tf.reduce_all(done),
+        lambda step, last, state, done, *rest: (step == 0) | ~tf.reduce_all(done),
         advance,
         start,
         shape_invariants=_growing(start, ids=4),
@@ -222,7 +222,7 @@ def _beam_search(model, memory, state, max_lengths, options):
     invariants[2] = invariants[2]._replace(ids=growing, paths=growing)
     invariants[3] = invariants[3]._replace(ids=growing, paths=growing)
     _, _, _, finished, _, weights = tf.while_loop(
-        lambda step, state, alive, finished, done, weights: ~tf.reduce_all(done),
+        lambda step, *rest: (step == 0) | ~tf.reduce_all(rest[3]),
         advance,
         start,
         shape_invariants=tuple(invariants),

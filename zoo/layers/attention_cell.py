@@ -47,10 +47,13 @@ class AttentionCell(layers.Layer):
         self.cell = cell
         self.attention = attention
 
-    def build(self, input_shape, values_shape):
-        batch, input_size = input_shape
-        self.cell.build((batch, input_size + values_shape[-1]))
-        if self.attention is not None:
+    def build(self, inputs_shape, memory_shape):
+        batch, input_size = inputs_shape
+        values_shape = memory_shape["values"]
+        # The parts of a cell that is read from its config come built.
+        if not self.cell.built:
+            self.cell.build((batch, input_size + values_shape[-1]))
+        if self.attention is not None and not self.attention.built:
             self.attention.build((batch, 1, self.cell.units), values_shape)
 
     @property
@@ -70,7 +73,7 @@ class AttentionCell(layers.Layer):
             Dictionary of tensors whose first axis is the batch.
         """
         if key_mask is None:
-            key_mask = ops.ones(ops.shape(values)[:2], dtype="bool")
+            key_mask = ops.ones_like(values[:, :, 0], dtype="bool")
         memory = {"values": values, "key_mask": key_mask}
         if self.attention is not None:
             memory["keys"] = self.attention.project_keys(values)

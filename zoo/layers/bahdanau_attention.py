@@ -65,7 +65,9 @@ class BahdanauAttention(layers.Layer):
 
     def build(self, query_shape, values_shape):
         self.query_dense.build(query_shape)
-        self.key_dense.build(values_shape)
+        # `project_keys` may have been called before the layer itself.
+        if not self.key_dense.built:
+            self.key_dense.build(values_shape)
         self.score_vector = self.add_weight(
             shape=(self.units,), initializer="glorot_uniform", name="score_vector"
         )

@@ -49,10 +49,11 @@ def score_translations(
     """
     from sacrebleu.metrics import BLEU, CHRF
 
-    if len(translations) != len(references) or not translations:
+    if len(translations) != len(references) or not translations or [] in references:
         raise ValueError(
-            "Scores need as many translations as reference lists, and at least one. "
-            f"Received: {len(translations)} translations, {len(references)} lists."
+            "Scores need as many translations as reference lists, at least one, and no "
+            f"list empty. Received: {len(translations)} translations, "
+            f"{len(references)} lists, {references.count([])} of them empty."
         )
     bleu = BLEU(tokenize=tokenizer or bleu_tokenizer([r[0] for r in references]))
     chrf = CHRF()
@@ -105,18 +106,18 @@ def score_by_length(
 def _length_buckets(lengths, edges):
     """Buckets as lowest length, highest (None: open) and the sentences in them."""
     buckets: list[list] = []
-    for low, high in zip((0, *edges), (*edges, None), strict=True):
+    for low, high in zip((-1, *edges), (*edges, None), strict=True):
         members = [
             index
             for index, length in enumerate(lengths)
             if length > low and (high is None or length <= high)
         ]
-        if buckets and len(members) < FEWEST_SENTENCES:
+        if buckets and 0 < len(members) < FEWEST_SENTENCES:
             buckets[-1][1] = high
             buckets[-1][2] += members
-        else:
-            buckets.append([low + 1, high, members])
-    return [bucket for bucket in buckets if bucket[2]]
+        elif members:
+            buckets.append([max(low + 1, 1), high, members])
+    return buckets
 
 
 def _reference_streams(references):

@@ -136,16 +136,22 @@ class RNNSeq2Seq(keras.Model):
         self.readout = layers.Dense(
             self.embedding_size, activation="tanh", name="readout", **dtype
         )
-        self.embedding_dropout = layers.Dropout(self.dropout, name="embedding_dropout")
-        self.encoder_dropout = layers.Dropout(self.dropout, name="encoder_dropout")
-        self.readout_dropout = layers.Dropout(self.dropout, name="readout_dropout")
+        self.embedding_dropout = layers.Dropout(
+            self.dropout, name="embedding_dropout", **dtype
+        )
+        self.encoder_dropout = layers.Dropout(
+            self.dropout, name="encoder_dropout", **dtype
+        )
+        self.readout_dropout = layers.Dropout(
+            self.dropout, name="readout_dropout", **dtype
+        )
 
     def build(self, input_shape=None):
         size, values = self.embedding_size, 2 * self.units
         self.source_embedding.build((None, None))
         self.target_embedding.build((None, None))
         self.encoder.build((None, None, size))
-        self.decoder.build((None, size), (None, None, values))
+        self.decoder.build((None, size), {"values": (None, None, values)})
         for dense in self.start_state:
             dense.build((None, values))
         self.readout.build((None, None, self.units + values + size))

@@ -27,7 +27,7 @@ def masked_softmax(scores, mask=None):
     if mask is None:
         return ops.cast(ops.softmax(scores, axis=-1), scores_type)
     # A finite stand-in for -inf: inf - inf would be NaN in a fully masked row.
-    scores = ops.where(mask, scores, ops.cast(-1e9, "float32"))
+    scores = ops.where(mask, scores, ops.cast(-3e38, "float32"))
     highest = ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True))
     exponentials = ops.where(mask, ops.exp(scores - highest), 0.0)
     total = ops.sum(exponentials, axis=-1, keepdims=True)

@@ -106,7 +106,7 @@ class TranslationTask:
     def made_up(count: int, seed: int = 0) -> ParallelText:
         """A made-up language pair: each word has one translation, in reverse order."""
         random = np.random.default_rng(seed)
-        words = "sun moon rain wind tree leaf root seed".split()
+        words = ["sun", "moon", "rain", "wind", "tree", "leaf", "root", "seed"]
         translated = dict(zip(words, "日月雨风木叶根种", strict=True))
         text = ParallelText()
         for _ in range(count):

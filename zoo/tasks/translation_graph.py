@@ -58,6 +58,9 @@ class TranslationGraph(tf.Module):
         source_ids, truncated = self.source.encode(texts)
         source_lengths = tf.cast(source_ids.row_lengths(), tf.int32)
         source_ids = source_ids.to_tensor()
+        # Even a batch of no texts has a position: recurrent layers need one.
+        missing = tf.maximum(1 - tf.shape(source_ids)[1], 0)
+        source_ids = tf.pad(source_ids, [[0, 0], [0, missing]])
         max_lengths = tf.minimum(
             _LENGTH_RATIO * source_lengths + _LENGTH_EXTRA, self.target.max_pieces
         )

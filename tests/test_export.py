@@ -1,0 +1,228 @@
+"""Exports: what they refuse, what they promise, what they leave behind."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from zoo.export import Exportable, ExportRefused, audit, export, next_version
+from zoo.files import read_json, write_json
+from zoo.serving import ExportCheckFailed, check_export, run_export, version_folder
+
+
+def _exportable(function, dtype=tf.float32):
+    module = tf.Module()
+    signature = tf.function(
+        function, input_signature=[tf.TensorSpec([None], dtype, name="numbers")]
+    )
+    return Exportable(
+        module=module,
+        signatures={"serving_default": signature},
+        samples={"serving_default": {"numbers": [1.0, 2.0]}},
+        details={},
+    )
+
+
+def test_an_export_with_a_numpy_function_is_refused_and_nothing_is_left(tmp_path):
+    def double(numbers):
+        return {"out": tf.numpy_function(np.negative, [numbers], tf.float32)}
+
+    with pytest.raises(ExportRefused, match="PyFunc"):
+        export(_exportable(double), tmp_path / "model")
+    assert list((tmp_path / "model").iterdir()) == []
+
+
+def test_an_export_compiled_by_xla_is_refused(tmp_path):
+    @tf.function(jit_compile=True)
+    def inner(numbers):
+        return numbers * 2.0
+
+    with pytest.raises(ExportRefused, match="XLA"):
+        export(_exportable(lambda numbers: {"out": inner(numbers)}), tmp_path / "model")
+
+
+def test_an_operation_that_old_servers_lack_is_refused_by_name(tmp_path):
+    import tensorflow_text as tf_text
+
+    def trim(numbers):
+        rows = tf.RaggedTensor.from_row_lengths(numbers, [tf.shape(numbers)[0]])
+        return {"out": tf_text.RoundRobinTrimmer(2).trim([rows, rows])[0].values}
+
+    with pytest.raises(ExportRefused, match="RoundRobinTrim"):
+        export(_exportable(trim, tf.int32), tmp_path / "model")
+
+
+def test_versions_count_up(tmp_path):
+    exportable = _exportable(lambda numbers: {"out": numbers + 1.0})
+    first = export(exportable, tmp_path / "model")
+    (tmp_path / "model" / "9").mkdir()
+    (tmp_path / "model" / "notes").mkdir()
+    assert first.name == "1"
+    assert export(exportable, tmp_path / "model").name == "10"
+    assert next_version(tmp_path / "model") == 11
+
+
+def test_a_missing_parent_folder_is_named_before_any_work(tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        export(_exportable(lambda numbers: {"out": numbers}), tmp_path / "no" / "model")
+
+
+def test_a_failing_save_leaves_nothing_behind(tmp_path, monkeypatch):
+    def fail(*arguments, **more):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("zoo.export.write_json", fail)
+    with pytest.raises(OSError, match="space"):
+        export(_exportable(lambda numbers: {"out": numbers}), tmp_path / "model")
+    assert list((tmp_path / "model").iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def preset():
+    return zoo.load("translation_rnn/en-zh")
+
+
+@pytest.fixture(scope="module")
+def exported(preset, tmp_path_factory):
+    return preset.export(tmp_path_factory.mktemp("exports") / "translation")
+
+
+def test_signatures_have_the_promised_names_types_and_shapes(exported):
+    signatures = read_json(exported / "assets.extra" / "zoo.json")["signatures"]
+    texts = {"texts": {"dtype": "string", "shape": [None]}}
+    default = {
+        "translations": {"dtype": "string", "shape": [None]},
+        "scores": {"dtype": "float32", "shape": [None]},
+        "truncated": {"dtype": "bool", "shape": [None]},
+    }
+    alignment = {
+        "source_pieces": {"dtype": "string", "shape": [None, None]},
+        "target_pieces": {"dtype": "string", "shape": [None, None]},
+        "source_lengths": {"dtype": "int32", "shape": [None]},
+        "target_lengths": {"dtype": "int32", "shape": [None]},
+        "alignment": {"dtype": "float32", "shape": [None, None, None]},
+    }
+    found = {
+        name: (signature["inputs"], signature["outputs"])
+        for name, signature in signatures.items()
+    }
+    assert found == {
+        "serving_default": (texts, default),
+        "with_alignment": (texts, default | alignment),
+    }
+
+
+def test_the_export_holds_only_operations_of_every_server(exported):
+    operations = audit(exported)
+    assert "SentencepieceTokenizeOp" in operations
+    assert not {name for name in operations if name.startswith(("Xla", "PyFunc"))}
+
+
+def test_the_manifest_says_what_it_is(exported, preset):
+    manifest = read_json(exported / "assets.extra" / "zoo.json")
+    described = preset.task.describe()
+    assert manifest["details"]["source_vocabulary"] == described["source_vocabulary"]
+    assert manifest["card"]["licence"] == preset.card["licence"]
+    assert manifest["card"]["scores"]["bleu"] == preset.card["scores"]["bleu"]
+
+
+def test_a_clean_process_answers_hard_input_like_the_preset(exported, preset):
+    texts = [
+        "",
+        "   ",
+        "Where is the cat?",
+        "a" * 10_000,
+        "word " * 3_000,
+        "\N{GRINNING FACE} \N{SNOWMAN}",
+        "我已经是中文了。",
+        "tab\tand\nnewline",
+    ]
+    moved = exported.parent.parent / "elsewhere"
+    shutil.copytree(exported, moved)
+    answer = run_export(moved, {"serving_default": {"texts": texts}})["serving_default"]
+    found = preset.predict(texts)
+    assert answer["translations"] == [one.text for one in found]
+    np.testing.assert_allclose(
+        answer["scores"], [one.score for one in found], rtol=1e-4
+    )
+    assert answer["truncated"] == [one.truncated for one in found]
+    assert answer["truncated"] == [len(text) > 2_000 for text in texts]
+    assert answer["translations"][:2] == ["", ""]
+
+
+def test_an_empty_batch_gives_an_empty_answer(exported):
+    answer = run_export(exported, {"serving_default": {"texts": []}})
+    assert answer["serving_default"]["translations"] == []
+
+
+def test_bytes_that_are_not_utf_8_do_not_fail_the_batch(exported):
+    loaded = tf.saved_model.load(str(exported))
+    answer = loaded.signatures["serving_default"](
+        texts=tf.constant([b"\xff\xfe\x80", b"Where is the cat?"])
+    )
+    assert answer["translations"].shape == (2,)
+
+
+def test_the_alignment_of_an_export_is_that_of_the_preset(exported, preset, tmp_path):
+    text = "The cat is sitting on the table."
+    answer = run_export(exported, {"with_alignment": {"texts": [text, "Hi."]}})
+    answer = answer["with_alignment"]
+    found = preset.attention(text)
+    targets, sources = answer["target_lengths"][0], answer["source_lengths"][0]
+    assert answer["source_pieces"][0][:sources] == found.source_pieces
+    assert answer["target_pieces"][0][:targets] == found.target_pieces
+    weights = np.array(answer["alignment"][0])
+    np.testing.assert_allclose(weights[:targets, :sources], found.weights, atol=1e-5)
+    np.testing.assert_allclose(weights[:targets].sum(axis=1), 1.0, atol=1e-5)
+    assert not weights[targets:].any() and not weights[:, sources:].any()
+
+
+def test_a_model_without_attention_exports_no_alignment(tmp_path):
+    recipe = zoo.get("translation_rnn", size="tiny", attention="none")
+    task = recipe.task.resolve()
+    task = task.learn(task.made_up(50), vocabulary_size=32)
+    runner = task.runner(recipe.build_model(task.model_options()))
+    version = export(runner.exported(), tmp_path / "model")
+    assert list(check_export(version)) == ["serving_default"]
+
+
+def test_a_wrong_answer_fails_the_check(exported, tmp_path):
+    broken = tmp_path / "1"
+    shutil.copytree(exported, broken)
+    file = broken / "assets.extra" / "zoo.json"
+    manifest = read_json(file)
+    manifest["signatures"]["serving_default"]["answer"]["scores"][0] -= 0.01
+    write_json(file, manifest)
+    with pytest.raises(ExportCheckFailed, match=r"serving_default\.scores"):
+        check_export(tmp_path)
+
+
+def test_a_damaged_export_fails_the_check(exported, tmp_path):
+    broken = tmp_path / "1"
+    shutil.copytree(exported, broken)
+    data = next((broken / "variables").glob("*.data-*"))
+    data.write_bytes(data.read_bytes()[:1000])
+    with pytest.raises(ExportCheckFailed, match="does not answer"):
+        check_export(broken)
+
+
+def test_the_highest_version_is_chosen(tmp_path):
+    for name in ("2", "10", "notes"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").write_bytes(b"")
+    assert version_folder(tmp_path).name == "10"
+    with pytest.raises(ValueError, match="holds no export"):
+        version_folder(tmp_path / "nothing")
+
+
+def test_an_unknown_signature_is_named(exported):
+    with pytest.raises(ExportCheckFailed, match="No signature 'nope'"):
+        run_export(exported, {"nope": {"texts": ["x"]}})
+
+
+def test_the_manifest_is_plain_json(exported):
+    text = (exported / "assets.extra" / "zoo.json").read_text(encoding="utf-8")
+    assert json.loads(text)["format"] == 1
