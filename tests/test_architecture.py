@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "presets": {"files", "recipe", "registry", "weights"},
     "training": {"files", "losses", "metrics", "presets", "recipe", "registry"}
     | {"weights"},
-    "pretrained": {"export", "presets", "training"},
+    "pretrained": {"export", "presets", "recipe", "registry", "training"},
     "cli": {"files", "plots", "presets", "pretrained", "recipe", "registry"}
     | {"decoding", "serving", "training"},
     "__init__": {"presets", "pretrained", "registry"},

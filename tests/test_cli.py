@@ -22,7 +22,9 @@ def run(monkeypatch, capsys):
 
     def run(*arguments, stdin=""):
         monkeypatch.setattr(sys, "argv", ["zoo", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        content = stdin if isinstance(stdin, bytes) else stdin.encode()
+        text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8")
+        monkeypatch.setattr(sys, "stdin", text)
         with pytest.raises(SystemExit) as ended:
             zoo.cli.main()
         out, err = capsys.readouterr()
@@ -251,6 +253,18 @@ def test_predict_translates_standard_input_line_by_line(run, tiny):
     assert lines[1] == lines[3] == ""
 
 
+@pytest.mark.parametrize("content", [b"a cat \xff\xfe\n", b"a cat \xe7\x8c\n"])
+def test_input_that_is_not_utf_8_is_translated_all_the_same(run, tiny, content):
+    code, out, err = run("predict", tiny, stdin=content)
+    assert code == 0, err
+    assert out.count("\n") == 1
+
+
+def test_a_byte_order_mark_is_no_text_to_translate(run, tiny):
+    marked = run("predict", tiny, stdin="\ufeffa cat sat\n")
+    assert marked == run("predict", tiny, "a cat sat")
+
+
 def test_predict_without_input_prints_nothing(run, tiny):
     assert run("predict", tiny, stdin="") == (0, "", "")
 
@@ -347,7 +361,7 @@ def test_plot_of_a_preset_without_attention_says_why_not(run, tmp_path):
     assert not path.exists()
 
 
-@pytest.mark.parametrize("name", ["a.bmp", "a", "a.txt"])
+@pytest.mark.parametrize("name", ["a.bmp", "a"])
 def test_plot_refuses_other_formats(run, tiny, tmp_path, name):
     code, _, err = run("plot", tiny, "a cat sat", "--out", tmp_path / name)
     assert code == 1
@@ -379,7 +393,7 @@ def test_an_export_is_no_preset_to_predict_with(run, tmp_path):
     assert "is no preset" in err
 
 
-def test_an_export_that_does_not_load_is_reported(run, tmp_path):
+def test_an_export_without_its_record_is_reported(run, tmp_path):
     folder = tmp_path / "1"
     (folder / "assets.extra").mkdir(parents=True)
     (folder / "saved_model.pb").write_bytes(b"garbage")

@@ -225,7 +225,7 @@ def test_another_suffix_is_refused_by_name(tmp_path, name):
 
 
 def test_a_missing_folder_is_an_error_and_is_not_made(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no folder.*Make it first"):
+    with pytest.raises(FileNotFoundError, match=r"no folder.*Make it first"):
         plot_alignment(ENGLISH, CHINESE, WEIGHTS, tmp_path / "none" / "a.png")
     assert not list(tmp_path.iterdir())
 

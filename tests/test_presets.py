@@ -10,8 +10,8 @@ import pytest
 import zoo
 from zoo import presets
 from zoo.data.parallel_text import ParallelText
-from zoo.pretrained import Pretrained
 from zoo.presets import Preset, load_preset, preset_folder, save_preset
+from zoo.pretrained import Pretrained
 from zoo.tasks.translation import TranslationTask
 
 SHIPPED = "translation_rnn/en-zh"
@@ -185,7 +185,7 @@ def test_attention_names_its_pieces_and_its_rows_sum_to_1(translator):
 
 
 def test_a_model_without_attention_says_so():
-    with pytest.raises(ValueError, match="has no attention.*Load a preset with"):
+    with pytest.raises(ValueError, match=r"has no attention.*Load a preset with"):
         zoo.load("translation_rnn/en-zh-no-attention").attention("Hello.")
 
 

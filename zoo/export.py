@@ -6,9 +6,6 @@
 
 import datetime
 import importlib.metadata
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from zoo.files import write_json
+from zoo.files import folder_written_whole, write_json
 
 # Operations of TF Text that tensorflow_model_server links in every release since 2.2
 # (tensorflow/serving, model_servers/BUILD).
@@ -82,19 +79,13 @@ def export(exportable: Exportable, folder, card: Mapping | None = None) -> Path:
         for name, function in exportable.signatures.items()
     }
     folder.mkdir(exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".export.", dir=folder))
-    try:
+    version = folder / str(next_version(folder))
+    with folder_written_whole(version) as beside:
         tf.saved_model.save(exportable.module, str(beside), signatures=concrete)
         audit(beside)
         (beside / "assets.extra").mkdir()
-        write_json(
-            beside / "assets.extra" / MANIFEST, _manifest(exportable, concrete, card)
-        )
-        os.chmod(beside, 0o755)
-        version = folder / str(next_version(folder))
-        beside.rename(version)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        manifest = _manifest(exportable, concrete, card)
+        write_json(beside / "assets.extra" / MANIFEST, manifest)
     return version
 
 

@@ -7,14 +7,11 @@ card.json              data, licence, scores with their signatures, commands
 test.tsv.gz            a test split, where its licence allows to pass it on
 """
 
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo import registry
-from zoo.files import read_json, write_json
+from zoo.files import folder_written_whole, read_json, write_json
 from zoo.recipe import Recipe
 from zoo.weights import assign_arrays, model_arrays, read_arrays, write_arrays
 
@@ -116,14 +113,13 @@ def load_task(recipe: Recipe, folder):
     return recipe.task.resolve().load(folder)
 
 
-def save_preset(preset: Preset, folder, half: bool = False, card: dict | None = None):
+def save_preset(preset: Preset, folder, half: bool = False) -> None:
     """Writes a preset, whole or not at all; replaces an older preset there.
 
     Args:
         preset: what to write.
         folder: a folder that is new, empty, or holds a preset.
         half: weights in half precision, half as large.
-        card: another card than the preset's own.
 
     Raises:
         ValueError: the folder holds something else.
@@ -134,19 +130,12 @@ def save_preset(preset: Preset, folder, half: bool = False, card: dict | None = 
             f"{folder} exists and is no preset. Name a new folder to save in."
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with folder_written_whole(folder) as beside:
         write_recipe(beside, preset.recipe)
-        write_json(beside / "card.json", preset.card if card is None else card)
+        write_json(beside / "card.json", preset.card)
         write_arrays(beside / "weights.safetensors", model_arrays(preset.model, half))
         (beside / "vocabulary").mkdir()
         preset.task.save(beside / "vocabulary")
-        os.chmod(beside, 0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _may_replace(folder: Path) -> bool:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo.presets import Preset, load_preset, save_preset
-from zoo.training import prepare_run, train_model, train_run
+from zoo.recipe import TrainingPlan
+from zoo.registry import convert_fields
+from zoo.training import prepare_run, scorer, train_model, train_run
 
 
 def load(name_or_path) -> Pretrained:
@@ -112,7 +114,8 @@ class Pretrained:
         Returns:
             The history, one dictionary a round.
         """
-        plan = dataclasses.replace(self.recipe.training, **plan_changes)
+        recipe = self.recipe.with_training(**convert_fields(TrainingPlan, plan_changes))
+        plan = recipe.training
         data = _read(self.task, data)
         valid = data if valid_data is None else _read(self.task, valid_data)
         batches = self.task.batches(
@@ -128,9 +131,20 @@ class Pretrained:
                 batches,
                 valid_batches,
                 scratch if folder is None else folder,
-                score=lambda: self._runner.score(valid),
+                score=scorer(self._runner, plan, lambda: valid),
                 callbacks=callbacks,
             )
+        # What the card said of the old weights' scores is no longer so.
+        self.card = {key: self.card[key] for key in self.card if key != "scores"}
+        self.card["fine_tuning"] = [
+            *self.card.get("fine_tuning", []),
+            {
+                "plan": dataclasses.asdict(plan),
+                "examples": len(data),
+                "kept": result["kept"],
+                "validation": result["score"],
+            },
+        ]
         return result["history"]
 
     def export(self, folder) -> Path:

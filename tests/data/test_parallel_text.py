@@ -139,6 +139,11 @@ def test_byte_order_marks_and_windows_line_ends_are_no_text(write, ending, mark)
     assert text.targets == ["你好。", "猫在睡觉。"]
 
 
+def test_a_windows_line_end_is_no_part_of_an_origin(write):
+    path = write("你好。\tHello.\tweb\r\n")
+    assert read_parallel_text(path, columns=(3, 2, 1)).origins == ["web"]
+
+
 def test_a_last_line_needs_no_line_end(write):
     assert len(read_parallel_text(write(TWO_COLUMNS.rstrip("\n")))) == 2
 
@@ -258,7 +263,9 @@ def test_the_same_text_gives_the_same_bytes(tmp_path):
     text = ParallelText(["Hello."], [["你好。"]], ["web"])
     for name in ("one.gz", "two.gz"):
         write_parallel_text(text, tmp_path / name)
-    assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "two.gz").read_bytes()
+    content = (tmp_path / "one.gz").read_bytes()
+    assert content == (tmp_path / "two.gz").read_bytes()
+    assert content[4:8] == bytes(4), "gzip's time of writing"
 
 
 def test_text_without_origins_is_read_back_too(tmp_path):

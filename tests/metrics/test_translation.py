@@ -109,32 +109,32 @@ def rows_of(lengths, **options):
 
 
 def test_lengths_at_an_edge_belong_to_the_bucket_below_it():
-    lengths = [1, 5, 6, 10, 11, 15, 16, 20, 21, 30, 31, 97] * 10
+    lengths = [1, 5, 6, 10, 11, 15, 16, 20, 21, 30, 31, 97] * 25
     assert [(row["length"], row["sentences"]) for row in rows_of(lengths)] == [
-        ("1-5", 20),
-        ("6-10", 20),
-        ("11-15", 20),
-        ("16-20", 20),
-        ("21-30", 20),
-        ("31+", 20),
+        ("1-5", 50),
+        ("6-10", 50),
+        ("11-15", 50),
+        ("16-20", 50),
+        ("21-30", 50),
+        ("31+", 50),
     ]
 
 
-def test_a_bucket_of_fewer_than_twenty_sentences_is_joined_to_the_shorter_one():
-    lengths = [3] * 23 + [7] * 19 + [13] * 29 + [41] * 2
+def test_a_bucket_of_too_few_sentences_is_joined_to_the_shorter_one():
+    lengths = [3] * 53 + [7] * 49 + [13] * 59 + [41] * 2
     assert [
         (row["length"], row["sentences"]) for row in rows_of(lengths, edges=[5, 10, 15])
-    ] == [("1-10", 42), ("11+", 31)]
+    ] == [("1-10", 102), ("11+", 61)]
 
 
 def test_every_bucket_is_scored_by_its_own_sentences():
-    right = [f"The harvest of the year {n} was good." for n in range(23)]
-    wrong = ["x y z"] * 29
-    references = [[text] for text in right] + [["Knowledge is power, he said."]] * 29
+    right = [f"The harvest of the year {n} was good." for n in range(53)]
+    wrong = ["x y z"] * 59
+    references = [[text] for text in right] + [["Knowledge is power, he said."]] * 59
     # Shuffled by a stride, so that a bucket is not a stretch of the list.
-    order = [7 * n % 52 for n in range(52)]
+    order = [5 * n % 112 for n in range(112)]
     translations = [(right + wrong)[n] for n in order]
-    lengths = [3, 4] * 11 + [4] + [5] * 29
+    lengths = [3, 4] * 26 + [4] + [5] * 59
     rows = score_by_length(
         translations,
         [references[n] for n in order],
@@ -142,22 +142,22 @@ def test_every_bucket_is_scored_by_its_own_sentences():
         edges=[4],
     )
     assert [(row["length"], row["sentences"]) for row in rows] == [
-        ("1-4", 23),
-        ("5+", 29),
+        ("1-4", 53),
+        ("5+", 59),
     ]
     assert rows[0]["bleu"] == rows[0]["chrf"] == 100.0
-    alone = score_translations(wrong, references[23:])
+    alone = score_translations(wrong, references[53:])
     assert (rows[1]["bleu"], rows[1]["chrf"]) == (alone["bleu"], alone["chrf"])
     assert alone["bleu"] < 5.0
 
 
 def test_the_tokenizer_of_all_sentences_is_used_in_every_bucket():
-    references = CHINESE * 20 + ["He said that he had read 红楼梦 twice."] * 23
+    references = CHINESE * 20 + ["He said that he had read 红楼梦 twice."] * 53
     translations = [text.replace("红楼梦", "红楼") for text in references]
     rows = score_by_length(
         translations,
         [[text] for text in references],
-        [2] * 60 + [7] * 23,
+        [2] * 60 + [7] * 53,
         edges=[5],
     )
     as_chinese, as_english = (

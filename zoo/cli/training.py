@@ -71,10 +71,6 @@ def train(
 
 
 def _prepare(recipe, changes, train_data, valid_data, folder, columns, repeat):
-    if not folder.parent.is_dir():
-        raise FileNotFoundError(
-            f"Cannot train in {folder}: {folder.parent} does not exist; create it."
-        )
     made = registry.get(recipe, **changes)
     with quiet_import():
         from zoo.training import prepare_run

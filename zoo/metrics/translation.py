@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 LENGTH_BUCKETS = (5, 10, 15, 20, 30)
 # BLEU of fewer sentences says little; such a bucket is joined to its shorter neighbour.
-FEWEST_SENTENCES = 20
+FEWEST_SENTENCES = 50
 
 
 def bleu_tokenizer(references: Sequence[str]) -> str:
@@ -84,7 +84,7 @@ def score_by_length(
         source_lengths: length of each source sentence, in pieces.
         tokenizer: as for `score_translations`.
         edges: upper edges of all buckets but the last, which is open. A bucket of
-            fewer than 20 sentences is joined to the one before it.
+            fewer than 50 sentences is joined to the one before it.
 
     Returns:
         One dictionary a bucket that is not empty: `length` (such as "6-10"),

@@ -347,7 +347,9 @@ def _translation(found, row: int) -> Translation:
 
 
 def _check_texts(texts):
-    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+    if not isinstance(texts, list | tuple) or not all(
+        isinstance(text, str) for text in texts
+    ):
         raise TypeError(
             "Expected a list of strings. Received: "
             f"{type(texts).__name__} {str(texts)[:80]!r}."

@@ -1,6 +1,6 @@
 """Training: schedules, checkpoints, and rounds of Keras's `fit`."""
 
 from zoo.training.rounds import train_model
-from zoo.training.runs import prepare_run, train_run
+from zoo.training.runs import prepare_run, scorer, train_run
 
-__all__ = ["prepare_run", "train_model", "train_run"]
+__all__ = ["prepare_run", "scorer", "train_model", "train_run"]

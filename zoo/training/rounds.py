@@ -188,4 +188,4 @@ def _tensorboard(folder):
         return []
     if "tensorflow" not in sys.modules:
         return []
-    return [keras.callbacks.TensorBoard(str(Path(folder) / "logs"))]
+    return [keras.callbacks.TensorBoard(str(Path(folder) / "logs"), write_graph=False)]

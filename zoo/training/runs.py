@@ -14,13 +14,16 @@ does not: the folder can go to a machine with an accelerator and JAX.
 
 import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from zoo import registry
-from zoo.files import read_json
+from zoo.files import folder_written_whole, read_json
 from zoo.presets import Preset, load_task, read_recipe, save_preset, write_recipe
-from zoo.recipe import Recipe
+from zoo.recipe import Recipe, TrainingPlan
 from zoo.training.rounds import train_model
 
 
@@ -42,16 +45,18 @@ def prepare_run(recipe: Recipe, train, valid, folder) -> None:
             f"{folder} is not empty. Go on with what was begun there by resuming it, "
             "or name a new folder."
         )
-    task = recipe.task.resolve().learn(train, **recipe.task.options)
-    encoded = {"train": task.encode(train), "valid": task.encode(valid)}
-    folder.mkdir(exist_ok=True)
-    (folder / "vocabulary").mkdir()
-    task.save(folder / "vocabulary")
-    for part, pairs in encoded.items():
-        pairs.save(folder / f"{part}.npz")
-    task.write(valid, folder / "valid.tsv.gz")
-    # Written last: a folder with a config.json is wholly prepared.
-    write_recipe(folder, recipe, training=dataclasses.asdict(recipe.training))
+    if not folder.parent.is_dir():
+        raise FileNotFoundError(
+            f"Cannot train in {folder}: {folder.parent} does not exist; create it."
+        )
+    with folder_written_whole(folder) as beside:
+        task = recipe.task.resolve().learn(train, **recipe.task.options)
+        (beside / "vocabulary").mkdir()
+        task.save(beside / "vocabulary")
+        task.encode(train).save(beside / "train.npz")
+        task.encode(valid).save(beside / "valid.npz")
+        task.write(valid, beside / "valid.tsv.gz")
+        write_recipe(beside, recipe, training=dataclasses.asdict(recipe.training))
 
 
 def read_run(folder) -> Recipe:
@@ -100,7 +105,9 @@ def train_run(folder, callbacks=(), **plan_changes: Any) -> Preset:
         task.batches(encoded["train"], plan.batch_tokens, plan.seed),
         task.batches(encoded["valid"], plan.batch_tokens, None),
         folder,
-        score=_scorer(task, model, plan.monitor, folder / "valid.tsv.gz"),
+        score=scorer(
+            task.runner(model), plan, lambda: task.read_back(folder / "valid.tsv.gz")
+        ),
         resume=True,
         callbacks=callbacks,
     )
@@ -110,28 +117,27 @@ def train_run(folder, callbacks=(), **plan_changes: Any) -> Preset:
     return preset
 
 
-def _scorer(task, model, monitor: str, valid_file):
-    """What judges the model after each round, or None for the perplexity."""
-    if monitor == "perplexity":
-        return None
-    if monitor != "score":
-        raise ValueError(
-            registry.unknown("value of monitor", monitor, ["score", "perplexity"])
-        )
-    import keras
+def scorer(runner, plan: TrainingPlan, read_valid: Callable[[], Any]):
+    """What judges a model after each round; `None` leaves it to the perplexity.
 
+    Raises:
+        ValueError: an unknown `plan.monitor`, or one that cannot be had here.
+    """
+    if plan.monitor == "perplexity":
+        return None
+    if plan.monitor != "score":
+        choices = ["score", "perplexity"]
+        raise ValueError(registry.unknown("value of monitor", plan.monitor, choices))
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             "Scoring while training decodes on TensorFlow, but Keras runs on "
             f"{keras.backend.backend()}. Train there with monitor=perplexity."
         )
-    runner, data = task.runner(model), task.read_back(valid_file)
+    data = read_valid()
     return lambda: runner.score(data)
 
 
 def _card(recipe, encoded, result, seconds) -> dict:
-    import keras
-
     return {
         "recipe": recipe.name,
         "options": dict(recipe.options),

@@ -1,0 +1,110 @@
+"""The README's commands and Python, run as a stranger would, on made-up data."""
+
+import importlib.util
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo.tasks.translation import TranslationTask
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+# Trainings are made short; nothing else is changed.
+SHORT = "--set size=tiny --set steps=4 --set round_steps=2"
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("readme")
+    for name in ("train", "valid", "test", "my-test", "mine", "mine-valid"):
+        text = TranslationTask.made_up(30, seed=len(name))
+        lines = zip(text.sources, text.targets, strict=True)
+        content = "".join(f"{source}\t{target}\n" for source, target in lines)
+        (folder / f"{name}.tsv").write_text(content, encoding="utf-8")
+    (folder / "models").mkdir()
+    return folder
+
+
+def test_its_zoo_commands_run_in_order(folder):
+    lines = [
+        line.split("  #")[0]
+        for block in _blocks("console")
+        for line in block.splitlines()
+    ]
+    commands = [line.removeprefix("$ ") for line in lines if " zoo " in f" {line} "]
+    assert len(commands) >= 8
+    prepared = 0
+    for command in commands:
+        environment = dict(os.environ)
+        if command.startswith("KERAS_BACKEND=jax "):
+            if importlib.util.find_spec("jax") is None:
+                continue
+            command = command.removeprefix("KERAS_BACKEND=jax ")
+            environment["KERAS_BACKEND"] = "jax"
+        if "zoo train translation_rnn" in command:
+            prepared += 1
+            command = f"{command} {SHORT}".replace("--out run", f"--out run{prepared}")
+        if prepared:
+            command = re.sub(r"\brun\b(?=$|/)", f"run{prepared}", command.strip())
+        words = shlex.split(command)
+        assert words[0] == "zoo", command
+        done = subprocess.run(
+            [sys.executable, "-m", "zoo", *words[1:]],
+            cwd=folder,
+            env=environment | {"PYTHONPATH": str(Path(__file__).parents[1])},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+    assert (folder / "heatmap.png").stat().st_size > 1_000
+
+
+def test_its_python_runs(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    random = np.random.default_rng(0)
+    names = {
+        "query": random.normal(size=(2, 3, 5)).astype("float32"),
+        "values": random.normal(size=(2, 7, 11)).astype("float32"),
+        "key_mask": np.ones((2, 7), bool),
+    }
+    blocks = _blocks("python")
+    assert len(blocks) == 3
+    for block in blocks:
+        short = block.replace("steps=500, round_steps=100", "steps=2, round_steps=1")
+        exec(compile(short, "README.md", "exec"), names)
+    assert (folder / "heatmap.svg").is_file()
+    assert (folder / "my-preset" / "weights.safetensors").is_file()
+    assert names["weights"].shape == (2, 3, 7)
+
+
+def test_what_it_says_a_preset_answers_is_what_it_answers():
+    import zoo
+
+    (said,) = re.findall(r'translator\("(.*?)"\)\s+# \'(.*?)\'', README)
+    assert zoo.load("translation_rnn/en-zh")(said[0]) == said[1]
+
+
+def test_its_figures_are_those_of_the_cards():
+    import zoo
+    from zoo.presets import read_card
+
+    for name in zoo.preset_names():
+        scores = read_card(name)["scores"]
+        (row,) = [
+            line
+            for line in README.splitlines()
+            if line.startswith("|") and f"`zoo evaluate {name}`" in line
+        ]
+        assert f"{scores['bleu']:.2f}" in row and f"{scores['chrf']:.2f}" in row
+        for bucket in scores["by_length"]:
+            assert f"{bucket['bleu']:.1f}" in row
+        assert scores["signatures"]["bleu"] in README
