@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 import shutil
@@ -272,7 +273,7 @@ def test_the_options_of_a_recipe_are_kept(tiny, tmp_path):
 
 
 def test_a_preset_is_replaced_by_a_newer_one(tiny, folder):
-    save_preset(tiny, folder, card={"note": "newer"})
+    save_preset(dataclasses.replace(tiny, card={"note": "newer"}), folder)
     assert presets.read_card(folder) == {"note": "newer"}
     assert names_in(folder.parent) == ["preset"]
 
@@ -313,7 +314,7 @@ def test_a_save_that_fails_leaves_the_old_preset(tiny, folder, monkeypatch):
 
     monkeypatch.setattr(presets, "write_arrays", fail)
     with pytest.raises(OSError, match="No space left"):
-        save_preset(tiny, folder, card={"note": "newer"})
+        save_preset(dataclasses.replace(tiny, card={"note": "newer"}), folder)
     assert load_preset(folder).card == tiny.card
     assert names_in(folder.parent) == ["preset"]
 

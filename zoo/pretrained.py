@@ -131,7 +131,7 @@ class Pretrained:
                 batches,
                 valid_batches,
                 scratch if folder is None else folder,
-                score=scorer(self._runner, plan, lambda: valid),
+                score=scorer(lambda: self._runner, plan, lambda: valid),
                 callbacks=callbacks,
             )
         # What the card said of the old weights' scores is no longer so.

@@ -106,7 +106,9 @@ def train_run(folder, callbacks=(), **plan_changes: Any) -> Preset:
         task.batches(encoded["valid"], plan.batch_tokens, None),
         folder,
         score=scorer(
-            task.runner(model), plan, lambda: task.read_back(folder / "valid.tsv.gz")
+            lambda: task.runner(model),
+            plan,
+            lambda: task.read_back(folder / "valid.tsv.gz"),
         ),
         resume=True,
         callbacks=callbacks,
@@ -117,7 +119,9 @@ def train_run(folder, callbacks=(), **plan_changes: Any) -> Preset:
     return preset
 
 
-def scorer(runner, plan: TrainingPlan, read_valid: Callable[[], Any]):
+def scorer(
+    make_runner: Callable[[], Any], plan: TrainingPlan, read_valid: Callable[[], Any]
+):
     """What judges a model after each round; `None` leaves it to the perplexity.
 
     Raises:
@@ -133,7 +137,7 @@ def scorer(runner, plan: TrainingPlan, read_valid: Callable[[], Any]):
             "Scoring while training decodes on TensorFlow, but Keras runs on "
             f"{keras.backend.backend()}. Train there with monitor=perplexity."
         )
-    data = read_valid()
+    runner, data = make_runner(), read_valid()
     return lambda: runner.score(data)
 
 
