@@ -15,7 +15,8 @@ MAY_IMPORT = {
     "files": set(),
     "plots": set(),
     "recipe": set(),
-    "registry": {"recipe", "recipes"},
+    "values": set(),
+    "registry": {"recipe", "recipes", "values"},
     "recipes": {"recipe", "registry"},
     "layers": {"ops"},
     "losses": {"ops"},
@@ -26,13 +27,13 @@ MAY_IMPORT = {
     "weights": {"files"},
     "export": {"files"},
     "serving": {"files"},
-    "tasks": {"data", "decoding", "export", "metrics", "plots"},
-    "presets": {"files", "recipe", "registry", "weights"},
-    "training": {"files", "losses", "metrics", "presets", "recipe", "registry"}
+    "tasks": {"data", "decoding", "export", "metrics", "plots", "values"},
+    "presets": {"files", "recipe", "registry", "values", "weights"},
+    "training": {"files", "losses", "metrics", "presets", "recipe", "values"}
     | {"weights"},
-    "pretrained": {"export", "presets", "recipe", "registry", "training"},
+    "pretrained": {"export", "presets", "recipe", "training", "values"},
     "cli": {"files", "plots", "presets", "pretrained", "recipe", "registry"}
-    | {"decoding", "serving", "training"},
+    | {"decoding", "serving", "training", "values"},
     "__init__": {"presets", "pretrained", "registry"},
     "__main__": {"cli"},
 }

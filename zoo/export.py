@@ -81,7 +81,10 @@ def export(exportable: Exportable, folder, card: Mapping | None = None) -> Path:
     folder.mkdir(exist_ok=True)
     version = folder / str(next_version(folder))
     with folder_written_whole(version) as beside:
-        tf.saved_model.save(exportable.module, str(beside), signatures=concrete)
+        try:
+            tf.saved_model.save(exportable.module, str(beside), signatures=concrete)
+        except tf.errors.OpError as error:
+            raise OSError(f"Cannot write {version}: {error.message}") from error
         audit(beside)
         (beside / "assets.extra").mkdir()
         manifest = _manifest(exportable, concrete, card)

@@ -36,14 +36,18 @@ def folder_written_whole(path):
     """
     path = Path(path)
     beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    old = beside.with_name(f"{beside.name}.old")
     try:
         yield beside
         beside.chmod(0o755)
         if path.exists():
-            shutil.rmtree(path)
+            path.rename(old)
         beside.rename(path)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        if old.exists() and not path.exists():
+            old.rename(path)
+        for leftover in (beside, old):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def write_json(path, content) -> None:

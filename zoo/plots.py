@@ -118,7 +118,7 @@ def plot_alignment(
         FileNotFoundError: where the folder does not exist.
     """
     path = Path(path)
-    _check_path(path)
+    check_path(path)
     if words:
         columns, rows, matrix = word_alignment(source_pieces, target_pieces, weights)
     else:
@@ -198,7 +198,7 @@ def _checked(source_pieces, target_pieces, weights):
     return weights_TS
 
 
-def _check_path(path):
+def check_path(path):
     if path.suffix.lower() not in UNDATED:
         raise ValueError(
             f"path is {str(path)!r}; expected a name ending in {', '.join(UNDATED)}, "

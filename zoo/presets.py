@@ -13,9 +13,11 @@ from pathlib import Path
 from zoo import registry
 from zoo.files import folder_written_whole, read_json, write_json
 from zoo.recipe import Recipe
+from zoo.values import unknown
 from zoo.weights import assign_arrays, model_arrays, read_arrays, write_arrays
 
 FORMAT = 1
+_FILES = {"config.json", "weights.safetensors", "vocabulary", "card.json"}
 # Beside the package, in a checkout and in an installation alike.
 SHIPPED = Path(__file__).resolve().parents[1] / "saved_models"
 
@@ -59,7 +61,7 @@ def preset_folder(name_or_path) -> Path:
             f"{path} is no preset: it has no config.json. A preset's folder holds "
             "config.json, weights.safetensors, vocabulary/ and card.json."
         )
-    raise ValueError(registry.unknown("preset", str(name_or_path), preset_names()))
+    raise ValueError(unknown("preset", str(name_or_path), preset_names()))
 
 
 def read_card(name_or_path) -> dict:
@@ -80,7 +82,13 @@ def read_recipe(folder) -> Recipe:
             f"{folder}/config.json has another format than {FORMAT}, the one that this "
             "version of attention-zoo reads."
         )
-    return registry.get(config["recipe"], **config["options"])
+    recipe, options = config.get("recipe"), config.get("options")
+    if not isinstance(recipe, str) or not isinstance(options, dict):
+        raise ValueError(
+            f"{folder}/config.json must name a recipe and hold its options by name. "
+            f"Received: recipe={recipe!r}, options={options!r}."
+        )
+    return registry.get(recipe, **options)
 
 
 def write_recipe(folder, recipe: Recipe, **more) -> None:
@@ -139,6 +147,5 @@ def save_preset(preset: Preset, folder, half: bool = False) -> None:
 
 
 def _may_replace(folder: Path) -> bool:
-    return folder.is_dir() and (
-        not any(folder.iterdir()) or (folder / "config.json").is_file()
-    )
+    """Whether a folder holds nothing but what a preset holds."""
+    return folder.is_dir() and {path.name for path in folder.iterdir()} <= _FILES

@@ -10,8 +10,8 @@ from typing import Any
 
 from zoo.presets import Preset, load_preset, save_preset
 from zoo.recipe import TrainingPlan
-from zoo.registry import convert_fields
 from zoo.training import prepare_run, scorer, train_model, train_run
+from zoo.values import convert_fields
 
 
 def load(name_or_path) -> Pretrained:

@@ -75,6 +75,15 @@ class TrainingPlan:
     precision: str = "float32"
     seed: int = 0
 
+    def __post_init__(self):
+        lowest = {"steps": 1, "round_steps": 1, "batch_tokens": 1, "patience": 1}
+        lowest |= {"warmup_steps": 0, "average_last": 1, "seed": 0}
+        lowest |= {"learning_rate": 0.0, "clip_norm": 0.0, "weight_decay": 0.0}
+        for name, least in lowest.items():
+            value = getattr(self, name)
+            if not least <= value < float("inf"):
+                raise ValueError(f"{name} must be at least {least}. Received: {value}.")
+
 
 @dataclass(frozen=True)
 class Recipe:

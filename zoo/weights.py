@@ -11,11 +11,15 @@ from zoo.files import written_whole
 
 def write_arrays(path, arrays: Mapping[str, np.ndarray], metadata=None) -> None:
     """Writes named arrays as safetensors; `metadata` is kept beside them as JSON."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with written_whole(path) as beside:
-        save_file(arrays, beside, metadata={"json": json.dumps(metadata or {})})
+        try:
+            save_file(arrays, beside, metadata={"json": json.dumps(metadata or {})})
+        except SafetensorError as error:
+            raise OSError(f"Cannot write {path}: {error}.") from error
 
 
 def read_arrays(path) -> tuple[dict[str, np.ndarray], dict]:

@@ -35,10 +35,8 @@ def main() -> None:
     warnings.showwarning = _show_warning
     try:
         code = app(standalone_mode=False)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         err.print("\n[yellow]Interrupted.[/]")
-        sys.exit(130)
-    except typer.Abort:
         sys.exit(130)
     except Exception as error:
         if hasattr(error, "exit_code") and hasattr(error, "show"):

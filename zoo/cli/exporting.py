@@ -67,6 +67,7 @@ def demo(
     from zoo.serving import check_export as check
     from zoo.serving import run_export
 
+    preset_folder(preset)
     folder.mkdir(parents=True, exist_ok=True)
     with quiet_import():
         from zoo.pretrained import load

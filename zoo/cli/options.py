@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo import registry
+from zoo.values import convert_fields
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Target = Annotated[
@@ -33,7 +33,7 @@ def pairs_of(settings: list[str] | None, option: str) -> dict[str, str]:
 def plan_changes(changes: dict[str, str]) -> dict[str, Any]:
     from zoo.recipe import TrainingPlan
 
-    return registry.convert_fields(TrainingPlan, changes)
+    return convert_fields(TrainingPlan, changes)
 
 
 def search_options(settings) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def search_options(settings) -> dict[str, Any]:
         return {}
     from zoo.decoding import SearchOptions
 
-    return registry.convert_fields(SearchOptions, changes)
+    return convert_fields(SearchOptions, changes)
 
 
 def columns_of(columns: str | None):

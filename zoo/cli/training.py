@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from zoo import registry
 from zoo.cli.console import err, out, quiet_import
 from zoo.cli.options import Columns, Set, columns_of, pairs_of, plan_changes
+from zoo.values import convert
 
 
 def train(
@@ -46,7 +47,8 @@ def train(
         registry.entry(recipe)
     changes = pairs_of(settings, "--set")
     if resume is not None:
-        if recipe or train_data or valid_data or folder:
+        others = (recipe, train_data, valid_data, folder, columns, repeat, prepare_only)
+        if any(others):
             raise typer.BadParameter("--resume goes with --set alone.")
         folder, changes = resume, plan_changes(changes)
     else:
@@ -80,7 +82,8 @@ def _prepare(recipe, changes, train_data, valid_data, folder, columns, repeat):
         task.read(path, None, columns_of(columns)) for path in (train_data, valid_data)
     ]
     if repeat:
-        times = {key: int(value) for key, value in pairs_of(repeat, "--repeat").items()}
+        times = pairs_of(repeat, "--repeat")
+        times = {key: convert(key, value, int) for key, value in times.items()}
         read[0] = read[0].repeated(times)
     with err.status(f"Learning vocabularies and encoding {len(read[0])} pairs"):
         prepare_run(made, *read, folder)

@@ -38,6 +38,8 @@ def evaluate(
     """Scores of a preset on test data, over all of it and by source length."""
     folder = preset_folder(preset)
     own = folder / "test.tsv.gz"
+    if data is None and (target or columns):
+        raise typer.BadParameter("--target and --columns go with --data.")
     if data is None and not own.is_file():
         raise ValueError(f"{preset} has no test split of its own: give --data.")
     trained = _load(preset)
@@ -68,7 +70,9 @@ def predict(
 ) -> None:
     """Translate texts given as arguments or, a line each, on standard input."""
     trained = _load(preset)
-    texts = texts or [line.rstrip("\n") for line in sys.stdin]
+    if not texts:
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")
+        texts = [line.rstrip("\n") for line in sys.stdin]
     results = trained.predict(texts, **search_options(settings))
     if as_json:
         return print_json(
@@ -91,9 +95,12 @@ def plot(
     settings: Set = None,
 ) -> None:
     """Draw what the model looked at, from a preset or from an export's answer."""
-    from zoo.plots import plot_alignment
+    from zoo.plots import check_path, plot_alignment
 
+    check_path(path)
     if _is_export(source):
+        if settings:
+            raise typer.BadParameter("--set goes with a preset: an export is as it is.")
         sources, targets, weights = _exported_alignment(source, text)
     else:
         found = _load(source).attention(text, **search_options(settings))
@@ -113,9 +120,8 @@ def _load(preset):
 
 def _is_export(source: str) -> bool:
     folder = Path(source)
-    return not (folder / "config.json").is_file() and any(
-        folder.glob(pattern) for pattern in ("saved_model.pb", "*/saved_model.pb")
-    )
+    found = [*folder.glob("saved_model.pb"), *folder.glob("*/saved_model.pb")]
+    return bool(found) and not (folder / "config.json").is_file()
 
 
 def _exported_alignment(folder, text):

@@ -12,7 +12,9 @@ from zoo.files import written_whole
 
 # A file with a larger share of malformed lines is taken to be of another format.
 MAX_MALFORMED_SHARE = 0.1
-_ORIGIN = re.compile(r"[\w.:-]{1,64}")
+_NO_ORIGIN = "-"
+_BREAKS = re.compile(r"[\t\r\n]+")
+_ORIGIN = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
 
 class DataWarning(UserWarning):
@@ -33,6 +35,17 @@ class ParallelText:
     references: list[list[str]] = field(default_factory=list)
     origins: list[str] = field(default_factory=list)
 
+    def __post_init__(self):
+        if self.sources and not self.origins:
+            object.__setattr__(self, "origins", [""] * len(self.sources))
+        counts = {len(self.sources), len(self.references), len(self.origins)}
+        if len(counts) > 1:
+            raise ValueError(
+                "Each source needs one list of references and one origin. Received: "
+                f"{len(self.sources)} sources, {len(self.references)} lists, "
+                f"{len(self.origins)} origins."
+            )
+
     @property
     def targets(self) -> list[str]:
         return [accepted[0] for accepted in self.references]
@@ -46,10 +59,16 @@ class ParallelText:
         Raises:
             ValueError: an origin that no pair has.
         """
-        if unknown := sorted(set(times) - set(self.origins)):
+        known = sorted(set(self.origins) - {""})
+        if unknown := sorted(set(times) - set(known)):
             raise ValueError(
-                f"No pair comes from {', '.join(unknown)}. "
-                f"The data has: {', '.join(sorted(set(self.origins)))}."
+                f"No pair comes from {', '.join(unknown)}. The data has: "
+                f"{', '.join(known) or 'no origins, as it has no column for them'}."
+            )
+        if wrong := [origin for origin, count in times.items() if count < 1]:
+            raise ValueError(
+                f"{wrong[0]} can be repeated once or more. "
+                f"Received: {times[wrong[0]]} times."
             )
         result = ParallelText()
         for source, accepted, origin in zip(
@@ -96,28 +115,40 @@ def read_parallel_text(
     lines = _read_lines(path)
     if target_path is not None:
         rows = _pair_sides(path, lines, target_path, _read_lines(target_path))
-        origin, source, target = None, 0, 1
+        origin, source, target, width = None, 0, 1, None
     else:
         rows = [None if line is None else line.split("\t") for line in lines]
         origin, source, target = _choose_columns(path, rows, columns)
+        # Unless columns were named, a third column in a file of two is a mistake.
+        width = 2 if columns is None and origin is None else None
     text, malformed = ParallelText(), []
     for number, row in enumerate(rows, 1):
-        if reason := _reason_to_skip(row, source, target):
+        if reason := _reason_to_skip(row, source, target, width):
             malformed.append((number, reason))
             continue
-        references = row[target:] if origin is not None else [row[target]]
+        references = [row[target]]
+        if origin is not None:
+            more = enumerate(row[target + 1 :], target + 1)
+            references += [text for n, text in more if n not in (origin, source)]
         text.sources.append(row[source].strip())
         text.references.append([r.strip() for r in references if r.strip()])
-        text.origins.append("" if origin is None else row[origin])
+        label = "" if origin is None else row[origin]
+        text.origins.append("" if label == _NO_ORIGIN else label)
     _report(path, malformed, len(rows))
     return text
 
 
 def write_parallel_text(text: ParallelText, path) -> None:
-    """Writes pairs, gzipped, to be read back with `columns=(1, 2, 3)`."""
+    """Writes pairs, gzipped, to be read back with `columns=(1, 2, 3)`.
+
+    Tabs and line breaks inside a sentence become spaces.
+    """
     rows = zip(text.origins, text.sources, text.references, strict=True)
-    lines = ["\t".join([origin or "-", s, *r]) + "\n" for origin, s, r in rows]
-    content = "".join(lines).encode("utf-8")
+    lines = [
+        "\t".join(_BREAKS.sub(" ", cell) for cell in (origin or _NO_ORIGIN, source, *r))
+        for origin, source, r in rows
+    ]
+    content = "\n".join(lines).encode("utf-8")
     with written_whole(path) as beside:
         beside.write_bytes(gzip.compress(content, mtime=0))
 
@@ -133,6 +164,7 @@ def _read_lines(path) -> list[str | None]:
             content = gzip.decompress(content)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{path} is not a whole gzip file: {error}.") from error
+    content = content.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
     if not content.strip():
         raise ValueError(f"{path} is empty: it must hold at least one sentence pair.")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -140,10 +172,7 @@ def _read_lines(path) -> list[str | None]:
             f"{path} is UTF-16, and data files must be UTF-8. Convert it with: "
             f"iconv -f UTF-16 -t UTF-8 {path.name} > converted.tsv"
         )
-    lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    return [_decode(line.removesuffix(b"\r")) for line in lines]
+    return [_decode(line.removesuffix(b"\r")) for line in content.split(b"\n")]
 
 
 def _decode(line: bytes) -> str | None:
@@ -180,9 +209,8 @@ def _choose_columns(path, rows, columns):
         return None, 0, 1
     labels = {row[0] for row in wide}
     # Labels repeat: a first column of sentences hardly ever does.
-    if all(_ORIGIN.fullmatch(label) for label in labels) and (
-        len(labels) <= max(1, len(wide) // 10)
-    ):
+    repeat = len(wide) > 1 and len(labels) <= max(1, len(wide) // 10)
+    if repeat and all(_ORIGIN.fullmatch(label) for label in labels):
         return 0, 1, 2
     raise ValueError(
         f"{path} has {max(map(len, wide))} columns, and the first is not a column of "
@@ -191,12 +219,14 @@ def _choose_columns(path, rows, columns):
     )
 
 
-def _reason_to_skip(row, source, target) -> str | None:
+def _reason_to_skip(row, source, target, width) -> str | None:
     if row is None:
         return "not UTF-8"
     needed = max(source, target) + 1
-    if len(row) < needed or (needed == 2 and len(row) > 2 and target == 1):
+    if len(row) < needed or (width and len(row) > width):
         return f"{len(row)} columns instead of {needed}"
+    if any("\r" in text for text in row):
+        return "a carriage return inside the line"
     if not row[source].strip():
         return "no source text"
     return None if row[target].strip() else "no target text"

@@ -1,8 +1,9 @@
 """Encoded sentence pairs, and batches of them counted in tokens."""
 
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -56,11 +57,16 @@ class TokenPairs:
 
     @classmethod
     def load(cls, path) -> "TokenPairs":
-        with np.load(Path(path), allow_pickle=False) as arrays:
-            return cls(
-                Ragged(arrays["source_values"], arrays["source_ends"]),
-                Ragged(arrays["target_values"], arrays["target_ends"]),
-            )
+        try:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return cls(
+                    Ragged(arrays["source_values"], arrays["source_ends"]),
+                    Ragged(arrays["target_values"], arrays["target_ends"]),
+                )
+        except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
+            raise ValueError(
+                f"{path} is damaged ({error}). Prepare it again."
+            ) from error
 
 
 class TokenPairBatches:

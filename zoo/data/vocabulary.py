@@ -37,7 +37,11 @@ class Vocabulary:
 
     @classmethod
     def learn(
-        cls, texts: Iterable[str], size: int, character_coverage: float = 0.9995
+        cls,
+        texts: Iterable[str],
+        size: int,
+        character_coverage: float = 0.9995,
+        keep_characters: bool = False,
     ) -> "Vocabulary":
         """Learns a unigram vocabulary (Kudo, 2018) from raw sentences.
 
@@ -46,6 +50,9 @@ class Vocabulary:
             size: the most pieces to keep; small data may give fewer.
             character_coverage: share of all characters seen that get a piece of
                 their own; the rarest others become unknown.
+            keep_characters: keep every character as it is written. Without it, text
+                is normalised (NFKC), which reads more spellings as one, but in a
+                target would write "," for the Chinese "，".
 
         Raises:
             ValueError: no text, or fewer pieces asked for than there are characters.
@@ -64,6 +71,7 @@ class Vocabulary:
                 hard_vocab_limit=False,
                 character_coverage=character_coverage,
                 model_type="unigram",
+                normalization_rule_name="identity" if keep_characters else "nmt_nfkc",
                 num_threads=1,
                 minloglevel=2,
                 **{f"{name}_id": number for number, name in enumerate(_SPECIAL)},
@@ -77,7 +85,10 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path) -> "Vocabulary":
-        return cls(Path(path).read_bytes())
+        try:
+            return cls(Path(path).read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
 
     @cached_property
     def processor(self):

@@ -10,6 +10,7 @@ that an unfinished one can reach is its own log probability over the penalty of 
 longest length allowed.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -42,7 +43,7 @@ class SearchOptions:
     num_hypotheses: int = 1
 
     def __post_init__(self):
-        if self.beam_size < 1 or self.length_penalty < 0:
+        if self.beam_size < 1 or not 0 <= self.length_penalty < math.inf:
             raise ValueError(
                 "beam_size must be at least 1 and length_penalty at least 0. "
                 f"Received: beam_size={self.beam_size}, "
@@ -140,7 +141,7 @@ def _greedy_search(model, memory, state, max_lengths, options):
         _history((None, None)),
     )
     _, _, _, _, ids, log_prob, lengths, weights = tf.while_loop(
-        lambda step, last, state, done, *rest: (step == 0) | ~tf.reduce_all(done),
+        _unfinished(max_lengths, 3),
         advance,
         start,
         shape_invariants=_growing(start, ids=4),
@@ -222,7 +223,7 @@ def _beam_search(model, memory, state, max_lengths, options):
     invariants[2] = invariants[2]._replace(ids=growing, paths=growing)
     invariants[3] = invariants[3]._replace(ids=growing, paths=growing)
     _, _, _, finished, _, weights = tf.while_loop(
-        lambda step, *rest: (step == 0) | ~tf.reduce_all(rest[3]),
+        _unfinished(max_lengths, 4),
         advance,
         start,
         shape_invariants=tuple(invariants),
@@ -230,6 +231,18 @@ def _beam_search(model, memory, state, max_lengths, options):
     finished = _Finished(*(tensor[:, : options.num_hypotheses] for tensor in finished))
     return Hypotheses(
         finished.ids, finished.scores, _follow(weights, finished, batch, beams)
+    )
+
+
+def _unfinished(max_lengths, done: int):
+    """The loops' condition: `done` is where in their values that flag stands.
+
+    The first step is always taken, so that there is something to stack; and none
+    after the longest length, whatever a broken model answers.
+    """
+    longest = tf.reduce_max(tf.concat([[1], max_lengths], axis=0))
+    return lambda step, *rest: (
+        (step == 0) | ((step < longest) & ~tf.reduce_all(rest[done - 1]))
     )
 
 

@@ -42,7 +42,7 @@ class TranslationTask:
         """
         return cls(
             Vocabulary.learn(data.sources, vocabulary_size),
-            Vocabulary.learn(data.targets, vocabulary_size),
+            Vocabulary.learn(data.targets, vocabulary_size, keep_characters=True),
         )
 
     @classmethod

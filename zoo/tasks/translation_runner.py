@@ -12,6 +12,7 @@ from zoo.export import Exportable
 from zoo.metrics.translation import score_by_length, score_translations
 from zoo.plots import plot_alignment
 from zoo.tasks.translation_graph import TranslationGraph
+from zoo.values import convert_fields
 
 _BATCH = 64
 # Inputs whose answers an export records: short, longer, and empty.
@@ -161,7 +162,7 @@ class TranslationRunner:
     def _runner_of(self, method: str, options: dict):
         """A compiled method of the graph with these search options."""
         _need_tensorflow()
-        chosen = SearchOptions(**options)
+        chosen = SearchOptions(**convert_fields(SearchOptions, options))
 
         def run(texts, codecs):
             key = (method, chosen, codecs)
@@ -202,6 +203,13 @@ def _check_texts(texts):
             "Expected a list of strings. Received: "
             f"{type(texts).__name__} {str(texts)[:80]!r}."
         )
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"A text cannot be written as UTF-8 ({error.reason}): {text[:80]!r}."
+            ) from None
 
 
 def _need_tensorflow():

@@ -111,6 +111,12 @@ class _Rounds(keras.callbacks.Callback):
         row = {"step": (epoch + 1) * self.plan.round_steps}
         row |= {name: float(value) for name, value in (logs or {}).items()}
         row["seconds"] = round(time.perf_counter() - self.started, 1)
+        if not np.isfinite(row["loss"]):
+            raise ValueError(
+                f"The loss is {row['loss']} at step {row['step']}: training diverged. "
+                "Lower learning_rate or raise warmup_steps, and train anew; the last "
+                "checkpoint is of the round before."
+            )
         row |= self._judge()
         self.history.append(row)
         (logs or {}).update(row)

@@ -13,18 +13,17 @@ does not: the folder can go to a machine with an accelerator and JAX.
 """
 
 import dataclasses
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from zoo import registry
 from zoo.files import folder_written_whole, read_json
 from zoo.presets import Preset, load_task, read_recipe, save_preset, write_recipe
 from zoo.recipe import Recipe, TrainingPlan
 from zoo.training.rounds import train_model
+from zoo.values import convert_fields, unknown
 
 
 def prepare_run(recipe: Recipe, train, valid, folder) -> None:
@@ -90,7 +89,8 @@ def train_run(folder, callbacks=(), **plan_changes: Any) -> Preset:
         ValueError: no prepared run, or a plan that cannot be followed here.
     """
     folder = Path(folder)
-    recipe = read_run(folder).with_training(**plan_changes)
+    changes = convert_fields(TrainingPlan, plan_changes)
+    recipe = read_run(folder).with_training(**changes)
     plan = recipe.training
     task = load_task(recipe, folder / "vocabulary")
     encoded = {
@@ -98,7 +98,6 @@ def train_run(folder, callbacks=(), **plan_changes: Any) -> Preset:
         for part in ("train", "valid")
     }
     model = recipe.build_model(task.model_options())
-    started = time.perf_counter()
     result = train_model(
         model,
         plan,
@@ -113,7 +112,7 @@ def train_run(folder, callbacks=(), **plan_changes: Any) -> Preset:
         resume=True,
         callbacks=callbacks,
     )
-    card = _card(recipe, encoded, result, time.perf_counter() - started)
+    card = _card(recipe, encoded, result)
     preset = Preset(recipe, task, model, card)
     save_preset(preset, folder / "preset")
     return preset
@@ -131,7 +130,7 @@ def scorer(
         return None
     if plan.monitor != "score":
         choices = ["score", "perplexity"]
-        raise ValueError(registry.unknown("value of monitor", plan.monitor, choices))
+        raise ValueError(unknown("value of monitor", plan.monitor, choices))
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             "Scoring while training decodes on TensorFlow, but Keras runs on "
@@ -141,7 +140,7 @@ def scorer(
     return lambda: runner.score(data)
 
 
-def _card(recipe, encoded, result, seconds) -> dict:
+def _card(recipe, encoded, result) -> dict:
     return {
         "recipe": recipe.name,
         "options": dict(recipe.options),
@@ -152,6 +151,6 @@ def _card(recipe, encoded, result, seconds) -> dict:
             "kept": result["kept"],
             "validation": result["score"],
             "backend": keras.backend.backend(),
-            "seconds": round(seconds),
+            "seconds": round(sum(row["seconds"] for row in result["history"])),
         },
     }
