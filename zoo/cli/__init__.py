@@ -33,20 +33,25 @@ def main() -> None:
     """Runs the command line; errors of the user's become one line and an exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.showwarning = _show_warning
+    sys.exit(_run())
+
+
+def _run() -> int:
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):
-        err.print("\n[yellow]Interrupted.[/]")
-        sys.exit(130)
+        code = 130
     except Exception as error:
         if hasattr(error, "exit_code") and hasattr(error, "show"):
             error.show()
-            sys.exit(error.exit_code)
+            return error.exit_code
         if not isinstance(error, ValueError | OSError | RuntimeError | TypeError):
             raise
         err.print(f"[red]Error:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(1)
-    sys.exit(code or 0)
+        return 1
+    if code == 130:
+        err.print("\n[yellow]Interrupted.[/]")
+    return code
 
 
 def _show_warning(message, category, *rest, **more) -> None:

@@ -60,7 +60,9 @@ def check_export(
 
 
 def demo(
-    folder: Annotated[Path, typer.Option("--out", help="Where to put the results.")],
+    folder: Annotated[
+        Path, typer.Option("--out", help="Where to put the results.")
+    ] = Path("demo"),
     preset: Annotated[str, typer.Option()] = "translation_rnn/en-zh",
 ) -> None:
     """Translate, draw the alignment, export, and ask the export in a clean process."""

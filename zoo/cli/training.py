@@ -11,7 +11,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from zoo import registry
 from zoo.cli.console import err, out, quiet_import
 from zoo.cli.options import Columns, Set, columns_of, pairs_of, plan_changes
-from zoo.values import convert
 
 
 def train(
@@ -83,7 +82,11 @@ def _prepare(recipe, changes, train_data, valid_data, folder, columns, repeat):
     ]
     if repeat:
         times = pairs_of(repeat, "--repeat")
-        times = {key: convert(key, value, int) for key, value in times.items()}
+        if wrong := [key for key, value in times.items() if not value.isdigit()]:
+            raise typer.BadParameter(
+                f"--repeat takes origin=times. Received: {wrong[0]}={times[wrong[0]]}."
+            )
+        times = {key: int(value) for key, value in times.items()}
         read[0] = read[0].repeated(times)
     with err.status(f"Learning vocabularies and encoding {len(read[0])} pairs"):
         prepare_run(made, *read, folder)

@@ -43,11 +43,14 @@ class SearchOptions:
     num_hypotheses: int = 1
 
     def __post_init__(self):
-        if self.beam_size < 1 or not 0 <= self.length_penalty < math.inf:
+        if self.beam_size < 1:
             raise ValueError(
-                "beam_size must be at least 1 and length_penalty at least 0. "
-                f"Received: beam_size={self.beam_size}, "
-                f"length_penalty={self.length_penalty}."
+                f"beam_size must be at least 1. Received: beam_size={self.beam_size}."
+            )
+        if not 0 <= self.length_penalty < math.inf:
+            raise ValueError(
+                "length_penalty must be at least 0 and finite. "
+                f"Received: length_penalty={self.length_penalty}."
             )
         if not 1 <= self.num_hypotheses <= self.beam_size:
             raise ValueError(
