@@ -91,3 +91,19 @@ def test_it_is_loaded_from_its_bytes(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"source\.model"):
         Vocabulary.load(tmp_path / "source.model")
+
+
+def test_kept_characters_are_written_as_they_were_read():
+    texts = ["你好，世界！（好）", "你\u3000好？"] * 30
+    kept, normalised = (
+        Vocabulary.learn(texts, 40, keep_characters=keep).processor
+        for keep in (True, False)
+    )
+    assert kept.decode(kept.encode("你好，世界！（好）？")) == "你好，世界！（好）？"
+    assert normalised.decode(normalised.encode("你好，世界！")) == "你好,世界!"
+    assert kept.decode(kept.encode("你\u3000好")) == "你 好"
+
+
+def test_a_vocabulary_holds_no_path_of_the_machine_it_was_learnt_on():
+    proto = Vocabulary.learn(["a b c"] * 9, 20, keep_characters=True).proto
+    assert b".tsv" not in proto and b"/tmp" not in proto

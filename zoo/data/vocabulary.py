@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import tempfile
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -50,9 +51,10 @@ class Vocabulary:
             size: the most pieces to keep; small data may give fewer.
             character_coverage: share of all characters seen that get a piece of
                 their own; the rarest others become unknown.
-            keep_characters: keep every character as it is written. Without it, text
-                is normalised (NFKC), which reads more spellings as one, but in a
-                target would write "," for the Chinese "，".
+            keep_characters: keep every character as it is written; only the many
+                kinds of space become one. Without it, text is normalised (NFKC),
+                which reads more spellings as one, but in a target would write ","
+                for the Chinese "，".
 
         Raises:
             ValueError: no text, or fewer pieces asked for than there are characters.
@@ -63,25 +65,33 @@ class Vocabulary:
         if not texts:
             raise ValueError("A vocabulary is learnt from at least one sentence.")
         model = io.BytesIO()
-        try:
-            sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(texts),
-                model_writer=model,
-                vocab_size=size,
-                hard_vocab_limit=False,
-                character_coverage=character_coverage,
-                model_type="unigram",
-                normalization_rule_name="identity" if keep_characters else "nmt_nfkc",
-                num_threads=1,
-                minloglevel=2,
-                **{f"{name}_id": number for number, name in enumerate(_SPECIAL)},
+        with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
+            rules.write("".join(f"{space:X}\t20\n" for space in _SPACES))
+            rules.flush()
+            normalization = (
+                {"normalization_rule_tsv": rules.name}
+                if keep_characters
+                else {"normalization_rule_name": "nmt_nfkc"}
             )
-        except RuntimeError as error:
-            raise ValueError(
-                f"SentencePiece could not learn {size} pieces from {len(texts)} "
-                f"sentences: {error}. Ask for another vocabulary_size."
-            ) from error
-        return cls(model.getvalue())
+            try:
+                sentencepiece.SentencePieceTrainer.train(
+                    sentence_iterator=iter(texts),
+                    model_writer=model,
+                    vocab_size=size,
+                    hard_vocab_limit=False,
+                    character_coverage=character_coverage,
+                    model_type="unigram",
+                    num_threads=1,
+                    minloglevel=2,
+                    **normalization,
+                    **{f"{name}_id": number for number, name in enumerate(_SPECIAL)},
+                )
+            except RuntimeError as error:
+                raise ValueError(
+                    f"SentencePiece could not learn {size} pieces from {len(texts)} "
+                    f"sentences: {error}. Ask for another vocabulary_size."
+                ) from error
+        return cls(_without_paths(model.getvalue()))
 
     @classmethod
     def load(cls, path) -> "Vocabulary":
@@ -107,3 +117,17 @@ class Vocabulary:
 
 
 _SPECIAL = ("pad", "bos", "eos", "unk")
+# Tab, no-break space, the spaces of typography, and the ideographic space.
+_SPACES = (0x09, 0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)
+
+
+def _without_paths(proto: bytes) -> bytes:
+    """The model without the names of files that it was learnt with."""
+    from sentencepiece import sentencepiece_model_pb2
+
+    model = sentencepiece_model_pb2.ModelProto()
+    model.ParseFromString(proto)
+    model.normalizer_spec.ClearField("normalization_rule_tsv")
+    model.trainer_spec.ClearField("input")
+    model.trainer_spec.ClearField("model_prefix")
+    return model.SerializeToString()
