@@ -1,4 +1,15 @@
-"""Translation by a recurrent encoder and decoder with attention."""
+"""Translation by a recurrent encoder and decoder with attention.
+
+    zoo train translation_rnn --train train.tsv.gz --valid valid.tsv.gz --out run \\
+        --set steps=9000 --set round_steps=500 --set batch_tokens=8192 \\
+        --set monitor=perplexity --repeat hsk_sentences=3 --repeat tatoeba_fetch=2
+    zoo evaluate run/preset --data test.tsv.gz
+
+Those are the numbers of the preset `translation_rnn/en-zh`: 60,262 pairs, 9,000 steps,
+about four minutes on one H100 under JAX, half of them compiling; 31.02 BLEU on its test
+split, and 23.76 with attention=none. On a CPU a step of that size takes seconds: use
+smaller batches and a day.
+"""
 
 from typing import Literal
 
@@ -7,7 +18,7 @@ from zoo.registry import recipe
 
 # Size of embeddings, units, vocabulary a side, dropout.
 SIZES = {
-    "tiny": (32, 48, 32, 0.0),
+    "tiny": (32, 48, 32, 0.1),
     "small": (256, 384, 6_000, 0.3),
     "paper": (620, 1_000, 30_000, 0.2),
 }

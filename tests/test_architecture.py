@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
     "ops": set(),
     "files": set(),
-    "plots": set(),
-    "recipe": set(),
+    "plots": {"files"},
+    "recipe": {"values"},
     "values": set(),
     "registry": {"recipe", "recipes", "values"},
     "recipes": {"recipe", "registry"},

@@ -88,6 +88,7 @@ def test_it_is_documented(name):
     entry = registry.entry(name)
     assert entry.summary.endswith(".")
     assert entry.paper.startswith("https://")
+    assert f"zoo train {name}" in sys.modules[f"recipes.{name}"].__doc__
     document = entry.function.__doc__
     for option in entry.options:
         assert f"{option}:" in document, f"{name} does not document {option}"

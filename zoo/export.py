@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from zoo.files import folder_written_whole, write_json
+from zoo.files import MANIFEST, folder_written_whole, write_json
 
 # Operations of TF Text that tensorflow_model_server links in every release since 2.2
 # (tensorflow/serving, model_servers/BUILD).
@@ -28,7 +28,6 @@ TEXT_OPS = {
 }
 # They run Python, which a server does not have.
 PYTHON_OPS = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "MapPyFunc"}
-MANIFEST = "zoo.json"
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,7 @@ def export(exportable: Exportable, folder, card: Mapping | None = None) -> Path:
 
     Args:
         exportable: module, signatures and samples.
-        folder: the model's base path; versions are its numbered subfolders. Its
-            parent must exist.
+        folder: the model's base path; versions are its numbered subfolders.
         card: the preset's card, for the manifest.
 
     Returns:
@@ -66,19 +64,14 @@ def export(exportable: Exportable, folder, card: Mapping | None = None) -> Path:
 
     Raises:
         ExportRefused: an operation that TF Serving does not have.
-        FileNotFoundError: the folder's parent does not exist.
+        OSError: it could not be written.
     """
     folder = Path(folder)
-    if not folder.parent.is_dir():
-        raise FileNotFoundError(
-            f"Cannot export to {folder}: {folder.parent} does not exist. Create it, or "
-            "name another folder."
-        )
     concrete = {
         name: function.get_concrete_function()
         for name, function in exportable.signatures.items()
     }
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     version = folder / str(next_version(folder))
     with folder_written_whole(version) as beside:
         try:
@@ -88,7 +81,7 @@ def export(exportable: Exportable, folder, card: Mapping | None = None) -> Path:
         audit(beside)
         (beside / "assets.extra").mkdir()
         manifest = _manifest(exportable, concrete, card)
-        write_json(beside / "assets.extra" / MANIFEST, manifest)
+        write_json(beside / MANIFEST, manifest)
     return version
 
 

@@ -7,6 +7,9 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+# Where an export says what it is.
+MANIFEST = Path("assets.extra") / "zoo.json"
+
 
 @contextmanager
 def written_whole(path):

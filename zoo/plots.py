@@ -8,7 +8,6 @@ from a file or from the JSON answer of a server.
 import functools
 import io
 import re
-import secrets
 import unicodedata
 from pathlib import Path
 
@@ -16,6 +15,8 @@ import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, fontManager, get_font
+
+from zoo.files import written_whole
 
 FONT_FILE = Path(__file__).parent / "fonts" / "NotoSansSC-Subset.ttf"
 FONT_FAMILIES = ["Noto Sans SC Subset", "DejaVu Sans"]  # matplotlib brings the second
@@ -133,7 +134,8 @@ def plot_alignment(
         if title is not None:
             figure.axes[0].set_title(_drawable(title, longest=None), pad=10)
         content = _rendered(figure, path.suffix.lower())
-    _write_whole(path, content)
+    with written_whole(path) as beside:
+        beside.write_bytes(content)
     return path
 
 
@@ -199,6 +201,12 @@ def _checked(source_pieces, target_pieces, weights):
 
 
 def check_path(path):
+    """Checks that a picture can be written to a path.
+
+    Raises:
+        ValueError: the suffix is of no known format.
+        FileNotFoundError: the folder does not exist.
+    """
     if path.suffix.lower() not in UNDATED:
         raise ValueError(
             f"path is {str(path)!r}; expected a name ending in {', '.join(UNDATED)}, "
@@ -267,12 +275,3 @@ def _rendered(figure, suffix):
     options = {"dpi": 150, "bbox_inches": "tight", "metadata": metadata}
     figure.savefig(content, format=suffix[1:], **options)
     return content.getvalue()
-
-
-def _write_whole(path, content):
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

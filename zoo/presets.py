@@ -7,6 +7,7 @@ card.json              data, licence, scores with their signatures, commands
 test.tsv.gz            a test split, where its licence allows to pass it on
 """
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,12 +89,18 @@ def read_recipe(folder) -> Recipe:
             f"{folder}/config.json must name a recipe and hold its options by name. "
             f"Received: recipe={recipe!r}, options={options!r}."
         )
-    return registry.get(recipe, **options)
+    return registry.get(recipe, **options, **config.get("training", {}))
 
 
-def write_recipe(folder, recipe: Recipe, **more) -> None:
-    content = {"format": FORMAT, "recipe": recipe.name, "options": dict(recipe.options)}
-    write_json(Path(folder) / "config.json", content | more)
+def write_recipe(folder, recipe: Recipe) -> None:
+    """Writes what `read_recipe` reads."""
+    content = {
+        "format": FORMAT,
+        "recipe": recipe.name,
+        "options": dict(recipe.options),
+        "training": dataclasses.asdict(recipe.training),
+    }
+    write_json(Path(folder) / "config.json", content)
 
 
 def load_preset(name_or_path) -> Preset:
@@ -135,7 +142,8 @@ def save_preset(preset: Preset, folder, half: bool = False) -> None:
     folder = Path(folder)
     if folder.exists() and not _may_replace(folder):
         raise ValueError(
-            f"{folder} exists and is no preset. Name a new folder to save in."
+            f"{folder} exists and is no preset, or holds more than a preset's config, "
+            "weights, vocabulary and card. Name a new folder to save in."
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder_written_whole(folder) as beside:

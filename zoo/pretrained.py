@@ -113,9 +113,17 @@ class Pretrained:
 
         Returns:
             The history, one dictionary a round.
+
+        Raises:
+            ValueError: data or options that cannot be used, or a folder in use;
+                before training.
         """
         recipe = self.recipe.with_training(**convert_fields(TrainingPlan, plan_changes))
         plan = recipe.training
+        if folder is not None:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            if any(Path(folder).iterdir()):
+                raise ValueError(f"{folder} is not empty. Name a new folder.")
         data = _read(self.task, data)
         valid = data if valid_data is None else _read(self.task, valid_data)
         batches = self.task.batches(

@@ -9,7 +9,9 @@ import importlib
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_type_hints
+
+from zoo.values import convert
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,15 @@ class TrainingPlan:
     the decision to go on.
 
     Attributes:
-        steps: optimizer steps at most.
-        round_steps: steps in a round.
+        steps: optimizer steps at most; a multiple of `round_steps`.
+        round_steps: steps in a round, at most `steps`.
         batch_tokens: most target positions in a batch.
         learning_rate: at its highest.
         schedule: "inverse_sqrt" (Vaswani et al., 2017, section 5.3), "cosine" or
             "constant"; each rises linearly for `warmup_steps` first.
         warmup_steps: steps of linear rise.
         label_smoothing: share in [0, 1).
-        clip_norm: largest global gradient norm.
+        clip_norm: largest global gradient norm, above 0.
         weight_decay: of AdamW; 0 is plain Adam.
         monitor: what decides between rounds: "score", the task's own (BLEU, say), or
             "perplexity" of the validation data, which every backend can compute.
@@ -58,31 +60,48 @@ class TrainingPlan:
             average is kept if it scores better than the best single round.
         precision: "float32", "mixed_bfloat16" or "mixed_float16".
         seed: of weights, dropout and data order.
+
+    Raises:
+        ValueError: a value out of range, or unknown.
     """
 
     steps: int = 20_000
     round_steps: int = 1_000
     batch_tokens: int = 4_096
     learning_rate: float = 1e-3
-    schedule: str = "inverse_sqrt"
+    schedule: Literal["inverse_sqrt", "cosine", "constant"] = "inverse_sqrt"
     warmup_steps: int = 1_000
     label_smoothing: float = 0.1
     clip_norm: float = 1.0
     weight_decay: float = 0.0
-    monitor: str = "score"
+    monitor: Literal["score", "perplexity"] = "score"
     patience: int = 8
     average_last: int = 5
-    precision: str = "float32"
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     seed: int = 0
 
     def __post_init__(self):
         lowest = {"steps": 1, "round_steps": 1, "batch_tokens": 1, "patience": 1}
         lowest |= {"warmup_steps": 0, "average_last": 1, "seed": 0}
-        lowest |= {"learning_rate": 0.0, "clip_norm": 0.0, "weight_decay": 0.0}
+        lowest |= {"learning_rate": 0.0, "weight_decay": 0.0, "label_smoothing": 0.0}
         for name, least in lowest.items():
             value = getattr(self, name)
             if not least <= value < float("inf"):
                 raise ValueError(f"{name} must be at least {least}. Received: {value}.")
+        for name in ("schedule", "monitor", "precision"):
+            convert(name, getattr(self, name), get_type_hints(TrainingPlan)[name])
+        if self.label_smoothing >= 1.0 or not self.clip_norm > 0.0:
+            raise ValueError(
+                "label_smoothing must be below 1 and clip_norm above 0. Received: "
+                f"label_smoothing={self.label_smoothing}, clip_norm={self.clip_norm}."
+            )
+        if self.round_steps > self.steps:
+            object.__setattr__(self, "round_steps", self.steps)
+        if self.steps % self.round_steps:
+            raise ValueError(
+                "steps must be a multiple of round_steps. Received: "
+                f"steps={self.steps}, round_steps={self.round_steps}."
+            )
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,11 @@ def test_resuming_gives_bit_equal_weights(runs, tmp_path, signal_sent):
     process.communicate(timeout=60)
     assert process.returncode == (130 if signal_sent == signal.SIGINT else -9)
     assert not (broken / "preset").exists()
+    before = (broken / "history.jsonl").read_text().splitlines()
     _finish(_zoo("train", "--resume", broken))
+    # It did go on: the rounds before keep what only they know, their seconds.
+    after = (broken / "history.jsonl").read_text().splitlines()
+    assert before and after[: len(before)] == before and len(after) == 5
 
     expected, _ = read_arrays(whole / "preset" / "weights.safetensors")
     found, _ = read_arrays(broken / "preset" / "weights.safetensors")

@@ -1,4 +1,8 @@
-"""The command line. Exit codes: 0 done; 1 could not; 2 wrong usage; 130 interrupted."""
+"""The command line.
+
+Exit codes: 0 done; 1 could not, and the message says why; 2 malformed command line; 130
+interrupted.
+"""
 # Listing and help must answer at once, so Keras and TensorFlow are imported inside the
 # commands that compute.
 

@@ -30,6 +30,12 @@ def train(
         list[str] | None,
         typer.Option(help="Repeat pairs of an origin, as origin=times; repeatable."),
     ] = None,
+    train_target: Annotated[
+        Path | None, typer.Option(help="Target side of --train, if a file of its own.")
+    ] = None,
+    valid_target: Annotated[
+        Path | None, typer.Option(help="Target side of --valid, if a file of its own.")
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with the training in this folder.")
     ] = None,
@@ -46,7 +52,8 @@ def train(
         registry.entry(recipe)
     changes = pairs_of(settings, "--set")
     if resume is not None:
-        others = (recipe, train_data, valid_data, folder, columns, repeat, prepare_only)
+        others = (recipe, train_data, valid_data, folder, columns, repeat)
+        others += (train_target, valid_target, prepare_only)
         if any(others):
             raise typer.BadParameter("--resume goes with --set alone.")
         folder, changes = resume, plan_changes(changes)
@@ -63,7 +70,8 @@ def train(
         ]
         if missing:
             raise typer.BadParameter(f"Missing: {', '.join(missing)}.")
-        _prepare(recipe, changes, train_data, valid_data, folder, columns, repeat)
+        files = ((train_data, train_target), (valid_data, valid_target))
+        _prepare(recipe, changes, files, folder, columns, repeat)
         changes = {}
         if prepare_only:
             err.print(f"Prepared. Train with: zoo train --resume {folder}")
@@ -71,15 +79,13 @@ def train(
     _train(folder, changes)
 
 
-def _prepare(recipe, changes, train_data, valid_data, folder, columns, repeat):
+def _prepare(recipe, changes, files, folder, columns, repeat):
     made = registry.get(recipe, **changes)
     with quiet_import():
         from zoo.training import prepare_run
 
     task = made.task.resolve()
-    read = [
-        task.read(path, None, columns_of(columns)) for path in (train_data, valid_data)
-    ]
+    read = [task.read(path, target, columns_of(columns)) for path, target in files]
     if repeat:
         times = pairs_of(repeat, "--repeat")
         if wrong := [key for key, value in times.items() if not value.isdigit()]:

@@ -6,10 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from zoo.files import read_json
+from zoo.files import MANIFEST, read_json
 
 _SCRIPT = Path(__file__).with_name("clean_process.py")
-MANIFEST = Path("assets.extra") / "zoo.json"
 # Sums in another order, on another machine, may differ in the last digits.
 TOLERANCE = 1e-4
 

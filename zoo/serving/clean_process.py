@@ -1,8 +1,9 @@
 """Runs an exported SavedModel with TensorFlow and TF Text's operations alone.
 
-A script of its own: `check_export` starts it in an isolated interpreter, where nothing
-of this package, of `recipes` or of the user's folder can be imported. It prints a JSON
-object: the outputs of every requested signature.
+A script of its own: `check_export` starts it in an isolated interpreter, which
+does not look into the user's folder, and checks at the end that nothing of this package
+or of `recipes` was imported. It prints a JSON object: the outputs of every requested
+signature.
 
     python -I clean_process.py EXPORT '{"signature": {"input": [values]}}'
 """

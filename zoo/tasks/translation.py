@@ -3,11 +3,13 @@
 # machine that has none.
 
 import functools
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 from zoo.data.parallel_text import (
+    DataWarning,
     ParallelText,
     read_parallel_text,
     write_parallel_text,
@@ -101,11 +103,33 @@ class TranslationTask:
         return TextCodec(self.source_vocabulary), TextCodec(self.target_vocabulary)
 
     def encode(self, data: ParallelText) -> TokenPairs:
-        """Tokenizes with the graph's own operations."""
-        return TokenPairs(
-            self.with_codecs(lambda codecs: _encode_all(codecs[0], data.sources)),
-            self.with_codecs(lambda codecs: _encode_all(codecs[1], data.targets)),
+        """Tokenizes with the graph's own operations.
+
+        Pairs with a side too long for the model are left out, and counted in a
+        `DataWarning`: cut short, they would teach to stop early.
+        """
+        (sources, long_sources), (targets, long_targets) = (
+            self.with_codecs(lambda codecs, n=n, t=texts: _encode_all(codecs[n], t))
+            for n, texts in enumerate((data.sources, data.targets))
         )
+        too_long = long_sources | long_targets
+        if count := int(np.sum(too_long)):
+            warnings.warn(
+                f"{count} of {len(data)} pairs are longer than "
+                f"{self.codecs[0].max_pieces - 1} pieces a side and were left out.",
+                DataWarning,
+                stacklevel=2,
+            )
+        kept = np.flatnonzero(~too_long)
+        return TokenPairs(
+            Ragged.from_rows([sources[n] for n in kept]),
+            Ragged.from_rows([targets[n] for n in kept]),
+        )
+
+    def source_lengths(self, texts: list[str]) -> np.ndarray:
+        """Pieces in each source text, without the end token."""
+        rows, _ = self.with_codecs(lambda codecs: _encode_all(codecs[0], texts))
+        return np.array([len(row) for row in rows]) - 1
 
     def with_codecs(self, run):
         """Calls `run` with the codecs; with new ones if TensorFlow lost theirs.
@@ -140,11 +164,13 @@ class TranslationTask:
         }
 
 
-def _encode_all(codec, texts: list[str]) -> Ragged:
+def _encode_all(codec, texts: list[str]) -> tuple[list, np.ndarray]:
+    """Rows of ids, and whether a limit cut each text."""
     import tensorflow as tf
 
-    rows = []
+    rows, flags = [], [np.zeros(0, bool)]
     for start in range(0, len(texts), 4096):
-        ids, _ = codec.encode(tf.constant(texts[start : start + 4096]))
+        ids, truncated = codec.encode(tf.constant(texts[start : start + 4096]))
         rows += ids.to_list()
-    return Ragged.from_rows(rows)
+        flags.append(truncated.numpy())
+    return rows, np.concatenate(flags)

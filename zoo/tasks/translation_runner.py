@@ -128,7 +128,7 @@ class TranslationRunner:
             **options: fields of `zoo.decoding.SearchOptions`.
         """
         texts = [found.text for found in self.predict(data.sources, **options)]
-        lengths = self.task.encode(data).sources.lengths - 1
+        lengths = self.task.source_lengths(data.sources)
         return score_translations(texts, data.references, tokenizer) | {
             "by_length": score_by_length(texts, data.references, lengths, tokenizer)
         }

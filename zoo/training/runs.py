@@ -19,11 +19,15 @@ from typing import Any
 
 import keras
 
-from zoo.files import folder_written_whole, read_json
+from zoo.files import folder_written_whole
 from zoo.presets import Preset, load_task, read_recipe, save_preset, write_recipe
 from zoo.recipe import Recipe, TrainingPlan
+from zoo.training.checkpoints import has_checkpoint
 from zoo.training.rounds import train_model
-from zoo.values import convert_fields, unknown
+from zoo.values import convert_fields
+
+# What a begun training depends on.
+_FIXED = {"average_last", "batch_tokens", "precision", "round_steps", "seed"}
 
 
 def prepare_run(recipe: Recipe, train, valid, folder) -> None:
@@ -55,7 +59,7 @@ def prepare_run(recipe: Recipe, train, valid, folder) -> None:
         task.encode(train).save(beside / "train.npz")
         task.encode(valid).save(beside / "valid.npz")
         task.write(valid, beside / "valid.tsv.gz")
-        write_recipe(beside, recipe, training=dataclasses.asdict(recipe.training))
+        write_recipe(beside, recipe)
 
 
 def read_run(folder) -> Recipe:
@@ -70,8 +74,7 @@ def read_run(folder) -> Recipe:
             f"{folder} holds no prepared training. Start one with a recipe, --train, "
             "--valid and --out."
         )
-    plan = read_json(folder / "config.json")["training"]
-    return read_recipe(folder).with_training(**plan)
+    return read_recipe(folder)
 
 
 def train_run(folder, callbacks=(), **plan_changes: Any) -> Preset:
@@ -90,8 +93,15 @@ def train_run(folder, callbacks=(), **plan_changes: Any) -> Preset:
     """
     folder = Path(folder)
     changes = convert_fields(TrainingPlan, plan_changes)
-    recipe = read_run(folder).with_training(**changes)
+    recipe = read_run(folder)
+    if fixed := sorted(_FIXED & set(changes)) if has_checkpoint(folder) else []:
+        raise ValueError(
+            f"{', '.join(fixed)} cannot change once training has begun: the data would "
+            "not go on where it stopped. Prepare a new folder instead."
+        )
+    recipe = recipe.with_training(**changes)
     plan = recipe.training
+    write_recipe(folder, recipe)
     task = load_task(recipe, folder / "vocabulary")
     encoded = {
         part: task.encoded_type.load(folder / f"{part}.npz")
@@ -124,13 +134,10 @@ def scorer(
     """What judges a model after each round; `None` leaves it to the perplexity.
 
     Raises:
-        ValueError: an unknown `plan.monitor`, or one that cannot be had here.
+        ValueError: the score cannot be had on this backend.
     """
     if plan.monitor == "perplexity":
         return None
-    if plan.monitor != "score":
-        choices = ["score", "perplexity"]
-        raise ValueError(unknown("value of monitor", plan.monitor, choices))
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             "Scoring while training decodes on TensorFlow, but Keras runs on "
