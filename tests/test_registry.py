@@ -173,9 +173,9 @@ def test_an_unknown_option_is_refused_with_the_nearest(options_recipe):
 
 def test_fields_of_the_plan_change_how_it_is_trained_and_nothing_else(options_recipe):
     plain = registry.get("made_up")
-    changed = registry.get("made_up", steps="40", learning_rate="2e-4", units=5)
+    changed = registry.get("made_up", steps="42", learning_rate="2e-4", units=5)
     assert changed.training == dataclasses.replace(
-        plain.training, steps=40, learning_rate=2e-4
+        plain.training, steps=42, learning_rate=2e-4
     )
     assert changed.options == plain.options | {"units": 5}
 
@@ -197,8 +197,8 @@ def test_a_recipe_cannot_be_changed_in_place():
 
 def test_a_recipe_with_another_plan_is_another_recipe():
     recipe = registry.get("translation_rnn")
-    changed = recipe.with_training(steps=recipe.training.steps + 1)
-    assert changed.training.steps == recipe.training.steps + 1
+    changed = recipe.with_training(steps=2 * recipe.training.steps)
+    assert changed.training.steps == 2 * recipe.training.steps
     assert changed != recipe
     assert registry.get("translation_rnn") == recipe
 

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-needs_jax = pytest.mark.skipif(
-    importlib.util.find_spec("jax") is None,
-    reason="JAX is not installed; it is the optional extra 'jax'",
-)
+
+
+@pytest.fixture(params=["jax", "torch"])
+def backend(request):
+    if importlib.util.find_spec(request.param) is None:
+        pytest.skip(f"{request.param} is not installed here")
+    return request.param
 
 
 def make_model():
@@ -50,13 +53,13 @@ def train_three_steps(weights_file) -> list[float]:
     return [float(model.train_on_batch(inputs, following)) for _ in range(3)]
 
 
-def run_on_jax(code, *arguments):
-    """Runs Python on JAX in a process of its own; what it printed last, from JSON."""
+def run_on(backend, code, *arguments):
+    """Runs Python on a backend in a process of its own; its last line, from JSON."""
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         env=os.environ
         | {
-            "KERAS_BACKEND": "jax",
+            "KERAS_BACKEND": backend,
             "JAX_PLATFORMS": "cpu",
             # Compiles in half the time; the numbers are the same.
             "XLA_FLAGS": "--xla_backend_optimization_level=0",
@@ -77,15 +80,14 @@ print(json.dumps(train_three_steps(sys.argv[1])))
 """
 
 
-@needs_jax
-def test_jax_without_tensorflow_trains_the_model_as_tensorflow_does(
-    tmp_path, randomize
+def test_a_backend_without_tensorflow_trains_the_model_as_tensorflow_does(
+    backend, tmp_path, randomize
 ):
     from zoo.weights import model_arrays, write_arrays
 
     file = tmp_path / "weights.safetensors"
     write_arrays(file, model_arrays(randomize(make_model(), scale=0.4)))
-    losses = run_on_jax(TRAIN_WITHOUT_TENSORFLOW, file)
+    losses = run_on(backend, TRAIN_WITHOUT_TENSORFLOW, file)
     expected = train_three_steps(file)
     assert losses == pytest.approx(expected, abs=1e-4)
     assert expected[0] > expected[1] > expected[2]
@@ -101,8 +103,7 @@ print(json.dumps(found))
 """
 
 
-@needs_jax
-def test_what_trains_on_jax_does_not_import_tensorflow():
+def test_what_trains_elsewhere_does_not_import_tensorflow(backend):
     modules = [
         "zoo.layers",
         "zoo.models",
@@ -111,4 +112,4 @@ def test_what_trains_on_jax_does_not_import_tensorflow():
         "zoo.training",
         "zoo.presets",
     ]
-    assert run_on_jax(IMPORT_AND_LIST, *modules) == dict.fromkeys(modules, False)
+    assert run_on(backend, IMPORT_AND_LIST, *modules) == dict.fromkeys(modules, False)
