@@ -65,9 +65,10 @@ def test_versions_count_up(tmp_path):
     assert next_version(tmp_path / "model") == 11
 
 
-def test_a_missing_parent_folder_is_named_before_any_work(tmp_path):
-    with pytest.raises(FileNotFoundError, match="does not exist"):
-        export(_exportable(lambda numbers: {"out": numbers}), tmp_path / "no" / "model")
+def test_missing_folders_of_the_named_path_are_made(tmp_path):
+    exportable = _exportable(lambda numbers: {"out": numbers})
+    version = export(exportable, tmp_path / "new" / "model")
+    assert version == tmp_path / "new" / "model" / "1"
 
 
 def test_a_failing_save_leaves_nothing_behind(tmp_path, monkeypatch):
