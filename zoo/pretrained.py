@@ -70,8 +70,8 @@ class Pretrained:
 
     Example:
         >>> translator = zoo.load("translation_rnn/en-zh")
-        >>> translator("Knowledge is power.")
-        '知识就是力量。'
+        >>> translator("The cat is sitting on the table.")
+        '猫坐在桌子上。'
     """
 
     def __init__(self, preset: Preset):

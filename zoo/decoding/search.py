@@ -141,13 +141,15 @@ def _greedy_search(model, memory, state, max_lengths, options):
         tf.zeros([batch, 0], tf.int32),
         tf.zeros([batch]),
         tf.zeros([batch], tf.int32),
-        _history((None, None)),
+        _weights_history(),
     )
+    invariants = _shapes(start)
+    invariants[4] = tf.TensorShape([None, None])
     _, _, _, _, ids, log_prob, lengths, weights = tf.while_loop(
         _unfinished(max_lengths, 3),
         advance,
         start,
-        shape_invariants=_growing(start, ids=4),
+        shape_invariants=tuple(invariants),
     )
     scores = log_prob / length_penalty(lengths, options.length_penalty)
     weights_BTS = tf.transpose(weights.stack(), (1, 0, 2))
@@ -219,7 +221,7 @@ def _beam_search(model, memory, state, max_lengths, options):
         ),
         _Finished(tf.fill([batch, beams], _NEVER), nothing, nothing),
         tf.zeros([batch], tf.bool),
-        _history((None, None)),
+        _weights_history(),
     )
     growing = tf.TensorShape([None, beams, None])
     invariants = _shapes(start)
@@ -292,12 +294,10 @@ def _follow(weights, finished, batch, beams):
     return tf.where((finished.ids == PADDING_ID)[..., None], 0.0, weights_BKTS)
 
 
-def _history(element_shape):
+def _weights_history():
+    """Attention weights of every step, each (rows, source_length)."""
     return tf.TensorArray(
-        tf.float32,
-        size=0,
-        dynamic_size=True,
-        element_shape=tf.TensorShape(element_shape),
+        tf.float32, size=0, dynamic_size=True, element_shape=[None, None]
     )
 
 
@@ -309,9 +309,3 @@ def _shapes(values) -> list:
         else tf.nest.map_structure(lambda t: t.shape, value)
         for value in values
     ]
-
-
-def _growing(values, ids: int) -> tuple:
-    invariants = _shapes(values)
-    invariants[ids] = tf.TensorShape([None, None])
-    return tuple(invariants)

@@ -14,6 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from zoo.files import written_whole
 from zoo.losses import SequenceCrossentropy
 from zoo.metrics.perplexity import Perplexity
 from zoo.recipe import TrainingPlan
@@ -61,13 +62,13 @@ def train_model(
     )
     rounds = _Rounds(Path(folder), plan, valid_batches, score)
     if resume and has_checkpoint(folder):
-        rounds.restore(load_checkpoint(folder, model))
+        rounds.history = load_checkpoint(folder, model)["history"]
     done = len(rounds.history)
     if not rounds.finished:
         model.fit(
             _as_dataset(batches.stream(done * plan.round_steps)),
             steps_per_epoch=plan.round_steps,
-            epochs=-(-plan.steps // plan.round_steps),
+            epochs=plan.steps // plan.round_steps,
             initial_epoch=done,
             callbacks=[rounds, *_tensorboard(folder), *callbacks],
             shuffle=False,
@@ -101,9 +102,6 @@ class _Rounds(keras.callbacks.Callback):
         ended = len(self.history) * self.plan.round_steps >= self.plan.steps
         return ended or self.stale >= self.plan.patience
 
-    def restore(self, progress: dict):
-        self.history = progress["history"]
-
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.perf_counter()
 
@@ -120,13 +118,15 @@ class _Rounds(keras.callbacks.Callback):
         row |= self._judge()
         self.history.append(row)
         (logs or {}).update(row)
-        write_arrays(self._round_file(epoch), model_arrays(self.model))
+        weights = model_arrays(self.model)
+        write_arrays(self._round_file(epoch), weights)
         if self.best_round == epoch:
-            write_arrays(self.folder / "best.safetensors", model_arrays(self.model))
+            write_arrays(self.folder / "best.safetensors", weights)
         save_checkpoint(self.folder, self.model, {"history": self.history})
         self._round_file(epoch - self.plan.average_last).unlink(missing_ok=True)
-        with open(self.folder / "history.jsonl", "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(entry) + "\n" for entry in self.history)
+        lines = "".join(json.dumps(entry) + "\n" for entry in self.history)
+        with written_whole(self.folder / "history.jsonl") as beside:
+            beside.write_text(lines, encoding="utf-8")
         self.model.stop_training = self.finished
 
     def keep_best(self, model) -> dict:

@@ -1,13 +1,14 @@
 """Learning rate schedules that Keras does not have."""
 
 import math
+from typing import get_args, get_type_hints
 
 import keras
 from keras import ops
 
 from zoo.recipe import TrainingPlan
 
-SCHEDULES = ("inverse_sqrt", "cosine", "constant")
+SCHEDULES = get_args(get_type_hints(TrainingPlan)["schedule"])
 
 
 @keras.saving.register_keras_serializable(package="zoo")
