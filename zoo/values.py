@@ -1,15 +1,20 @@
 """Checks names and values that a user gave, and says what would have been right."""
 
 import difflib
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+import types
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
 def convert(key: str, value: Any, kind: Any) -> Any:
     """Checks a value against an option's type, reading it from a string if it is one.
 
+    Of a union there is only `kind | None`.
+
     Raises:
         ValueError: the value does not fit the type.
     """
+    if get_origin(kind) in (Union, types.UnionType):
+        return None if value is None else convert(key, value, get_args(kind)[0])
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
             raise ValueError(unknown(f"value of {key}", value, list(get_args(kind))))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.references import bahdanau
+from tests.references import bahdanau, luong
 from zoo.layers import AttentionCell, BahdanauAttention
 
 # Sizes, all different: batch, keys, input size, value size, units of the cell and of
@@ -194,3 +194,88 @@ def test_the_config_makes_the_same_cell(
     theirs = copy(inputs, state, copy.memory(values, key_mask))
     for one, other in zip(ours[:3], theirs[:3], strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.fixture
+def make_stack(randomize):
+    """A built cell of two recurrent layers, of two sizes."""
+
+    def made(kind, window="global"):
+        cells = [CELLS[kind](size, name=f"cell_{size}") for size in (H, H + 6)]
+        stack = keras.layers.StackedRNNCells(cells, name="cell")
+        attention = BahdanauAttention(
+            U, window=window, window_width=1, name="attention"
+        )
+        layer = AttentionCell(stack, attention)
+        layer.build((None, E), {"values": (None, None, D)})
+        return randomize(layer)
+
+    return made
+
+
+def start_states(layer, random):
+    return [
+        random.normal(size=(B, size)).astype("float32") for size in layer.state_sizes
+    ]
+
+
+@EVERY_CELL
+def test_a_stack_attends_with_its_highest_state_and_feeds_its_lowest_cell(
+    make_stack, random, inputs, values, key_mask, kind
+):
+    layer = make_stack(kind)
+    count = {"gru": 1, "lstm": 2}[kind]
+    assert layer.state_sizes == [H] * count + [H + 6] * count
+    assert layer.num_states == 2 * count
+    assert layer.hidden_size == layer.output_size == H + 6
+    states = start_states(layer, random)
+    hidden, context, weights, new_state = layer(
+        inputs, layer.start(states), layer.memory(values, key_mask)
+    )
+    numbers = numbers_of(layer)
+    for b in range(B):
+        expected_context, expected_weights = bahdanau.attend(
+            states[count][b],
+            values[b],
+            key_mask[b],
+            numbers["attention/query/kernel"],
+            numbers["attention/key/kernel"],
+            numbers["attention/score_vector"],
+        )
+        expected_hidden, expected_state = luong.stack_step(
+            np.concatenate([inputs[b], expected_context]),
+            [part[b] for part in states],
+            numbers,
+            [f"cell/cell_{H}", f"cell/cell_{H + 6}"],
+            [count] * 2,
+        )
+        np.testing.assert_allclose(context[b], expected_context, atol=1e-5)
+        np.testing.assert_allclose(weights[b], expected_weights, atol=1e-5)
+        np.testing.assert_allclose(hidden[b], expected_hidden, atol=1e-5)
+        for part, expected in zip(new_state, expected_state, strict=True):
+            np.testing.assert_allclose(part[b], expected, atol=1e-5)
+
+
+@EVERY_CELL
+def test_a_monotonic_window_moves_one_key_a_step(make_stack, random, inputs, kind):
+    """Also where sentences are shorter than the target."""
+    layer = make_stack(kind, window="local_m")
+    values = random.normal(size=(B, 7, D)).astype("float32")
+    key_mask = np.arange(7) < np.array([[7], [3]])
+    memory = layer.memory(values, key_mask)
+    state = layer.start(start_states(layer, random))
+    assert len(state) == layer.num_states + 1
+    for t in range(6):
+        assert ops.convert_to_numpy(state[-1]).tolist() == [t] * B
+        _, _, weights, state = layer(inputs, state, memory)
+        weights = ops.convert_to_numpy(weights)
+        for b, length in enumerate((7, 3)):
+            centre = min(t, length - 1)
+            seen = [k for k in range(length) if abs(k - centre) <= 1]
+            assert np.flatnonzero(weights[b]).tolist() == seen
+
+
+@pytest.mark.parametrize("window", ["global", "local_p"])
+def test_only_a_monotonic_window_counts_steps(make_stack, random, window):
+    layer = make_stack("gru", window)
+    assert len(layer.start(start_states(layer, random))) == layer.num_states

@@ -5,16 +5,46 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.references import bahdanau
+from tests.references import bahdanau, luong
 from zoo.models import RNNSeq2Seq
 from zoo.models.rnn_seq2seq import ATTENTIONS, CELLS
-from zoo.weights import model_arrays
+from zoo.weights import assign_arrays, model_arrays
 
 # Sizes, all different: batch, source and target length, both vocabularies, embedding
 # size, units.
 B, S, T, V_SOURCE, V, E, H = 3, 7, 5, 13, 17, 11, 19
 EVERY_ATTENTION = pytest.mark.parametrize("attention", ATTENTIONS)
 EVERY_CELL = pytest.mark.parametrize("cell", CELLS)
+
+# Every way of wiring: what a score or a window computes is tested at its layer.
+MODELS = {
+    "none": {"attention": "none"},
+    "none, two lstm layers": {"attention": "none", "cell": "lstm", "num_layers": 2},
+    "bahdanau": {},
+    "normed_bahdanau, local_m, two lstm layers": {
+        "attention": "normed_bahdanau",
+        "window": "local_m",
+        "window_width": 1,
+        "cell": "lstm",
+        "num_layers": 2,
+    },
+    "general, local_p, fed, two layers": {
+        "attention": "general",
+        "window": "local_p",
+        "window_width": 2,
+        "input_feeding": True,
+        "num_layers": 2,
+    },
+    "dot, local_m, fed, lstm": {
+        "attention": "dot",
+        "window": "local_m",
+        "window_width": 2,
+        "input_feeding": True,
+        "cell": "lstm",
+    },
+    "hard, one direction": {"attention": "hard", "bidirectional": False},
+}
+EVERY_MODEL = pytest.mark.parametrize("options", MODELS.values(), ids=MODELS)
 
 SOURCE = np.array(
     [[4, 12, 9, 1, 2, 8, 3], [7, 5, 3, 0, 0, 0, 0], [6, 6, 11, 10, 3, 0, 0]]
@@ -44,6 +74,46 @@ ADDRESSES = {
     "output_bias": (V,),
 }
 
+# The same of a stack of two with the decoder of Luong et al. and input feeding.
+STACKED_OPTIONS = {
+    "attention": "scaled_general",
+    "window": "local_p",
+    "input_feeding": True,
+    "cell": "lstm",
+    "num_layers": 2,
+}
+STACKED_ADDRESSES = {
+    "source_embedding/embeddings": (V_SOURCE, E),
+    "target_embedding/embeddings": (V, E),
+    **{
+        f"{layer}/{direction}_lstm/lstm_cell/{name}": shape
+        for layer, size in (("encoder", E), ("encoder_1", 2 * H))
+        for direction in ("forward", "backward")
+        for name, shape in (
+            ("kernel", (size, 4 * H)),
+            ("recurrent_kernel", (H, 4 * H)),
+            ("bias", (4 * H,)),
+        )
+    },
+    **{
+        f"decoder/cell/cell_{index}/{name}": shape
+        for index, size in ((0, E + E), (1, H))
+        for name, shape in (
+            ("kernel", (size, 4 * H)),
+            ("recurrent_kernel", (H, 4 * H)),
+            ("bias", (4 * H,)),
+        )
+    },
+    "decoder/attention/key/kernel": (2 * H, H),
+    "decoder/attention/score_gain": (),
+    "decoder/attention/window/hidden/kernel": (H, H),
+    "decoder/attention/window/centre_vector": (H,),
+    "decoder/attentional/kernel": (2 * H + H, E),
+    **{f"start_state_{index}/kernel": (2 * H, H) for index in range(4)},
+    **{f"start_state_{index}/bias": (H,) for index in range(4)},
+    "output_bias": (V,),
+}
+
 
 def make_model(**options):
     sizes = {"embedding_size": E, "units": H, "dropout": 0.0}
@@ -69,10 +139,9 @@ def force(model, source=SOURCE, target=TARGET, **options):
     ]
 
 
-@EVERY_ATTENTION
-@EVERY_CELL
-def test_forced_steps_are_the_steps_of_a_decoder(make, attention, cell):
-    model = make(attention=attention, cell=cell)
+@EVERY_MODEL
+def test_forced_steps_are_the_steps_of_a_decoder(make, options):
+    model = make(**options)
     forced_logits, forced_weights = force(model)
     memory = model.encode(SOURCE)
     state = model.initial_state(memory)
@@ -100,16 +169,41 @@ def test_logits_and_weights_equal_the_reference_sentence_by_sentence(make):
         assert (weights[b, :, len(source) :] == 0.0).all()
 
 
-@EVERY_ATTENTION
-@EVERY_CELL
-def test_padding_source_and_target_further_changes_nothing(make, attention, cell):
-    model = make(attention=attention, cell=cell)
+@pytest.mark.parametrize(
+    ("attention", "window", "fed"),
+    [
+        ("general", "local_p", True),
+        ("general", "global", False),
+        ("concat", "local_m", True),
+    ],
+)
+def test_the_decoder_of_luong_equals_the_reference_sentence_by_sentence(
+    make, attention, window, fed
+):
+    model = make(attention=attention, window=window, window_width=2, input_feeding=fed)
+    logits, weights = force(model)
+    arrays = model_arrays(model)
+    for b in range(B):
+        source, target = SOURCE[b][SOURCE[b] > 0], TARGET[b][TARGET[b] > 0]
+        expected, expected_weights = luong.luong_decoder(
+            source, target, arrays, attention, window, 2, fed
+        )
+        np.testing.assert_allclose(logits[b, : len(target)], expected, atol=1e-4)
+        np.testing.assert_allclose(
+            weights[b, : len(target), : len(source)], expected_weights, atol=1e-5
+        )
+        assert (weights[b, :, len(source) :] == 0.0).all()
+
+
+@EVERY_MODEL
+def test_padding_source_and_target_further_changes_nothing(make, options):
+    model = make(**options)
     logits, weights = force(model)
     padded_logits, padded_weights = force(
         model, np.pad(SOURCE, ((0, 0), (0, 4))), np.pad(TARGET, ((0, 0), (0, 6)))
     )
     np.testing.assert_allclose(padded_logits[:, :T], logits, atol=1e-5)
-    if attention != "none":
+    if model.attention != "none":
         np.testing.assert_allclose(padded_weights[:, :T, :S], weights, atol=1e-5)
         assert (padded_weights[..., S:] == 0.0).all()
 
@@ -122,10 +216,9 @@ def test_a_sentence_does_not_depend_on_its_neighbours(make):
         np.testing.assert_allclose(alone[0], logits[b], atol=1e-5)
 
 
-@EVERY_ATTENTION
-@EVERY_CELL
-def test_later_target_tokens_change_no_earlier_logits(make, attention, cell):
-    model = make(attention=attention, cell=cell)
+@EVERY_MODEL
+def test_later_target_tokens_change_no_earlier_logits(make, options):
+    model = make(**options)
     logits, _ = force(model)
     changed = 2
     target = TARGET.copy()
@@ -163,6 +256,29 @@ def test_with_attention_memory_grows_with_the_source(make):
     np.testing.assert_array_equal(memory["key_mask"], SOURCE > 0)
 
 
+@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_values_have_the_size_that_a_score_needs(make, attention, bidirectional):
+    """Scores that compare with the values themselves are given sums of directions."""
+    model = make(attention=attention, bidirectional=bidirectional)
+    values = model.encode(SOURCE)["values"]
+    summed = attention in ("dot", "scaled_dot", "cosine")
+    assert values.shape[-1] == (2 * H if bidirectional and not summed else H)
+
+
+def test_summed_values_are_the_sum_of_both_directions(make):
+    beside = make(attention="general")
+    summed = make(attention="dot")
+    names = model_arrays(summed)
+    assign_arrays(
+        summed,
+        {name: model_arrays(beside).get(name, names[name]) for name in names},
+    )
+    both = ops.convert_to_numpy(beside.encode(SOURCE)["values"])
+    values = ops.convert_to_numpy(summed.encode(SOURCE)["values"])
+    np.testing.assert_allclose(values, both[..., :H] + both[..., H:], atol=1e-6)
+
+
 @EVERY_CELL
 def test_the_decoder_starts_from_both_directions(make, cell):
     """A token at either end of the source moves the start state."""
@@ -178,17 +294,16 @@ def test_the_decoder_starts_from_both_directions(make, cell):
             assert (difference[1:] == 0.0).all()
 
 
-@EVERY_ATTENTION
-@EVERY_CELL
-def test_a_row_of_nothing_but_padding_gives_finite_logits(make, attention, cell):
-    model = make(attention=attention, cell=cell)
+@EVERY_MODEL
+def test_a_row_of_nothing_but_padding_gives_finite_logits(make, options):
+    model = make(**options)
     expected, _ = force(model)
     source, target = SOURCE.copy(), TARGET.copy()
     source[1], target[1] = 0, 0
     logits, weights = force(model, source, target)
     assert np.isfinite(logits).all()
     np.testing.assert_allclose(logits[[0, 2]], expected[[0, 2]], atol=1e-5)
-    if attention != "none":
+    if model.attention != "none":
         assert (weights[1] == 0.0).all()
 
 
@@ -221,17 +336,38 @@ def test_the_addresses_of_weights_are_those_of_saved_files():
         assert {name: array.shape for name, array in arrays.items()} == ADDRESSES
 
 
+def test_the_addresses_of_a_stack_are_those_of_saved_files():
+    arrays = model_arrays(make_model(**STACKED_OPTIONS))
+    assert {name: array.shape for name, array in arrays.items()} == STACKED_ADDRESSES
+
+
+OWN_WEIGHTS = {
+    "bahdanau": ["query/kernel", "key/kernel", "score_vector"],
+    "normed_bahdanau": [
+        "query/kernel",
+        "key/kernel",
+        "score_vector",
+        "score_gain",
+        "score_bias",
+    ],
+    "general": ["key/kernel"],
+    "hard": ["key/kernel"],
+    "scaled_general": ["key/kernel", "score_gain"],
+    "concat": ["query/kernel", "key/kernel", "score_vector"],
+    "location": ["location/kernel"],
+    "cosine": ["score_gain"],
+}
+
+
 @EVERY_ATTENTION
 @EVERY_CELL
 def test_other_choices_change_only_the_addresses_they_must(attention, cell):
-    expected = set(ADDRESSES)
-    if attention == "normed_bahdanau":
-        expected |= {
-            "decoder/attention/score_gain",
-            "decoder/attention/score_bias",
-        }
-    if attention == "none":
-        expected = {name for name in expected if "attention" not in name}
+    expected = {name for name in ADDRESSES if "attention" not in name}
+    expected |= {f"decoder/attention/{name}" for name in OWN_WEIGHTS.get(attention, [])}
+    if attention not in ("none", "bahdanau", "normed_bahdanau"):
+        # The attentional vector is the read-out.
+        expected -= {"readout/kernel", "readout/bias"}
+        expected |= {"decoder/attentional/kernel"}
     if cell == "lstm":
         expected = {name.replace("gru", "lstm") for name in expected}
         expected |= {"start_state_1/kernel", "start_state_1/bias"}
@@ -240,11 +376,25 @@ def test_other_choices_change_only_the_addresses_they_must(attention, cell):
     assert len(model.weights) == len(expected)
 
 
+@pytest.mark.parametrize("attention", ["general", "bahdanau"])
+def test_one_direction_has_shorter_addresses_and_values(attention):
+    arrays = model_arrays(
+        make_model(attention=attention, bidirectional=False, num_layers=2)
+    )
+    shapes = {name: array.shape for name, array in arrays.items()}
+    assert shapes["encoder/gru_cell/kernel"] == (E, 3 * H)
+    assert shapes["encoder_1/gru_cell/kernel"] == (H, 3 * H)
+    assert shapes["decoder/attention/key/kernel"] == (H, H)
+    assert shapes["start_state_1/kernel"] == (H, H)
+    assert not any("backward" in name for name in shapes)
+
+
 @EVERY_ATTENTION
 def test_every_weight_has_a_gradient(make, attention):
     import tensorflow as tf
 
-    model = make(attention=attention)
+    window = "global" if attention == "none" else "local_p"
+    model = make(attention=attention, window=window, num_layers=2)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(tf.square(model.force(SOURCE, TARGET)[0]))
     sources = {weight.path: weight.value for weight in model.trainable_weights}
@@ -258,19 +408,36 @@ def test_every_weight_has_a_gradient(make, attention):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"attention": "luong"}, "bahdanau, normed_bahdanau, none.*'luong'"),
-        ({"cell": "rnn"}, "gru, lstm.*'rnn'"),
+        (
+            {"attention": "luong"},
+            r"none, bahdanau, normed_bahdanau, dot, .*, cosine, hard.*'luong'",
+        ),
+        ({"window": "local"}, r"global, local_m, local_p.*'local'"),
+        ({"cell": "rnn"}, r"gru, lstm.*'rnn'"),
+        ({"num_layers": 0}, r"at least 1.*0"),
+        (
+            {"attention": "none", "window": "local_m"},
+            r"nothing to look at.*window='local_m'.*window='global'",
+        ),
+        (
+            {"attention": "none", "input_feeding": True},
+            r"decoder of Luong.*attention='none'.*dot, .*hard",
+        ),
+        ({"input_feeding": True}, r"decoder of Luong.*attention='bahdanau'"),
+        (
+            {"attention": "normed_bahdanau", "input_feeding": True},
+            r"decoder of Luong.*attention='normed_bahdanau'",
+        ),
     ],
 )
-def test_an_unknown_choice_lists_the_known_ones(options, message):
+def test_choices_that_are_unknown_or_do_not_go_together_are_an_error(options, message):
     with pytest.raises(ValueError, match=message):
         make_model(**options)
 
 
-@EVERY_ATTENTION
-@EVERY_CELL
-def test_the_config_makes_the_same_model(make, attention, cell):
-    model = make(attention=attention, cell=cell, name="reader")
+@EVERY_MODEL
+def test_the_config_makes_the_same_model(make, options):
+    model = make(**options, name="reader")
     config = json.loads(json.dumps(model.get_config()))
     copy = RNNSeq2Seq.from_config(config)
     assert copy.get_config() == model.get_config()
@@ -282,7 +449,7 @@ def test_the_config_makes_the_same_model(make, attention, cell):
 # Keras copies TensorFlow variables in a way that NumPy 2 deprecates.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_saved_model_answers_the_same(make, tmp_path):
-    model = make(attention="normed_bahdanau", cell="lstm")
+    model = make(**MODELS["general, local_p, fed, two layers"])
     model.save(tmp_path / "model.keras")
     copy = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(force(copy)[0], force(model)[0])

@@ -1,10 +1,16 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
 
-from tests.references import bahdanau
-from zoo.ops.attention import additive_scores, masked_softmax
+from tests.references import bahdanau, luong
+from zoo.ops.attention import (
+    additive_scores,
+    cosine_scores,
+    dot_scores,
+    masked_softmax,
+)
 
 
 def softmax_rows(scores, mask):
@@ -93,6 +99,13 @@ def test_large_scores_stay_finite_and_keep_their_type(dtype, masked):
     )
 
 
+@pytest.mark.parametrize("visible", [None, np.array([[True], [False]])])
+def test_a_single_key_takes_all_the_weight_or_none(visible):
+    weights = masked_softmax(np.float32([[3.0], [-5.0]]), visible)
+    expected = [[1.0], [1.0]] if visible is None else [[1.0], [0.0]]
+    assert ops.convert_to_numpy(weights).tolist() == expected
+
+
 def test_one_very_low_visible_score_takes_all_the_weight():
     weights = masked_softmax(np.float32([[-1e4, 1e4]]), np.array([[True, False]]))
     assert ops.convert_to_numpy(weights).tolist() == [[1.0, 0.0]]
@@ -119,3 +132,71 @@ def test_additive_scores_equal_loops_over_queries_and_keys(random, with_bias):
                     bias if with_bias else 0.0,
                 )
                 assert scores[b, q, k] == pytest.approx(expected, abs=1e-5)
+
+
+def test_dot_scores_equal_loops_over_queries_and_keys(random):
+    query, keys = random.normal(size=(2, 3, 7)), random.normal(size=(2, 5, 7))
+    scores = dot_scores(query.astype("float32"), keys.astype("float32"))
+    scores = ops.convert_to_numpy(scores)
+    assert scores.shape == (2, 3, 5)
+    for b in range(2):
+        for q in range(3):
+            for k in range(5):
+                expected = luong.dot(query[b, q], keys[b, k])
+                assert scores[b, q, k] == pytest.approx(expected, abs=1e-5)
+
+
+def test_cosine_scores_equal_loops_over_queries_and_keys(random):
+    query, keys = random.normal(size=(2, 3, 7)), random.normal(size=(2, 5, 7))
+    scores = cosine_scores(query.astype("float32"), keys.astype("float32"))
+    scores = ops.convert_to_numpy(scores)
+    assert scores.shape == (2, 3, 5)
+    for b in range(2):
+        for q in range(3):
+            for k in range(5):
+                expected = luong.score(
+                    "cosine", query[b, q], keys[b, k : k + 1], {"score_gain": 1.0}
+                )
+                assert scores[b, q, k] == pytest.approx(expected[0], abs=1e-5)
+
+
+def test_cosine_scores_do_not_depend_on_lengths(random):
+    query, keys = random.normal(size=(2, 3, 7)), random.normal(size=(2, 5, 7))
+    query, keys = query.astype("float32"), keys.astype("float32")
+    np.testing.assert_allclose(
+        cosine_scores(1e3 * query, 1e-3 * keys), cosine_scores(query, keys), atol=1e-6
+    )
+
+
+def test_a_vector_of_zeros_has_a_cosine_of_zero_and_finite_gradients(random):
+    query = tf.zeros((1, 1, 7))
+    keys = tf.constant(random.normal(size=(1, 3, 7)), "float32")
+    with tf.GradientTape() as tape:
+        tape.watch([query, keys])
+        scores = cosine_scores(query, keys)
+    assert (scores.numpy() == 0.0).all()
+    for gradient in tape.gradient(scores, [query, keys]):
+        assert np.isfinite(gradient).all()
+
+
+def test_cosines_of_large_half_precision_vectors_do_not_overflow():
+    query = ops.full((1, 1, 7), 3e4, dtype="float16")
+    scores = cosine_scores(query, -query)
+    assert keras.backend.standardize_dtype(scores.dtype) == "float16"
+    assert ops.convert_to_numpy(scores)[0, 0, 0] == pytest.approx(-1.0, abs=2e-3)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_float64_stays_float64(random, masked):
+    scores = random.normal(size=(3, 5))
+    mask = np.ones((3, 5), bool)
+    weights = ops.convert_to_numpy(masked_softmax(scores, mask if masked else None))
+    assert weights.dtype == "float64"
+    np.testing.assert_allclose(weights, softmax_rows(scores, mask), atol=1e-14)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_a_single_key_takes_all_the_weight(masked):
+    mask = np.ones((2, 1), bool) if masked else None
+    weights = masked_softmax(np.float32([[-7.0], [3.0]]), mask)
+    assert ops.convert_to_numpy(weights).tolist() == [[1.0], [1.0]]

@@ -2,7 +2,7 @@
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,21 +81,30 @@ class TokenPairBatches:
         pairs: what to batch.
         batch_tokens: most target positions in a batch, padding included.
         seed: of the shuffling; `None` keeps file order within each bucket.
+        buckets: longest sides, ascending; pairs beyond the last are left out.
 
     Raises:
         ValueError: no pair is short enough for the longest bucket.
     """
 
-    def __init__(self, pairs: TokenPairs, batch_tokens: int, seed: int | None = 0):
+    def __init__(
+        self,
+        pairs: TokenPairs,
+        batch_tokens: int,
+        seed: int | None = 0,
+        buckets: Sequence[int] = BUCKETS,
+    ):
         self.pairs = pairs
         self.batch_tokens = batch_tokens
         self.seed = seed
+        self.buckets = tuple(buckets)
         longest = np.maximum(pairs.sources.lengths, pairs.targets.lengths)
-        self._bucket = np.searchsorted(BUCKETS, longest)
-        self.left_out = int(np.sum(self._bucket == len(BUCKETS)))
+        self._bucket = np.searchsorted(self.buckets, longest)
+        self.left_out = int(np.sum(self._bucket == len(self.buckets)))
         if self.left_out == len(pairs):
             raise ValueError(
-                f"None of {len(pairs)} pairs has at most {BUCKETS[-1]} pieces a side."
+                f"None of {len(pairs)} pairs has at most {self.buckets[-1]} pieces a "
+                "side."
             )
         self.steps_per_epoch = len(self._plan(0))
 
@@ -118,7 +127,7 @@ class TokenPairBatches:
             None if self.seed is None else np.random.default_rng([self.seed, epoch])
         )
         batches = []
-        for bucket in range(len(BUCKETS)):
+        for bucket in range(len(self.buckets)):
             members = np.flatnonzero(self._bucket == bucket)
             if random is not None:
                 random.shuffle(members)
@@ -134,10 +143,10 @@ class TokenPairBatches:
     def _rows(self, bucket: int) -> int:
         """Rows of every batch of a bucket; no more than the bucket has pairs."""
         available = int(np.sum(self._bucket == bucket))
-        return min(max(1, self.batch_tokens // BUCKETS[bucket]), max(1, available))
+        return min(max(1, self.batch_tokens // self.buckets[bucket]), max(1, available))
 
     def _batch(self, bucket: int, members: np.ndarray):
-        width = BUCKETS[bucket]
+        width = self.buckets[bucket]
         shape = (self._rows(bucket), width)
         sources, inputs, targets = (
             np.full(shape, PADDING_ID, np.int32) for _ in range(3)

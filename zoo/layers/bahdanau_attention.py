@@ -3,14 +3,14 @@
 import keras
 from keras import layers, ops
 
-from zoo.ops.attention import additive_scores, masked_softmax
-from zoo.ops.masking import expand_key_mask
+from zoo.layers.scored_attention import ScoredAttention
+from zoo.ops.attention import additive_scores
 
 # Shape letters: B batch, Q query length, K key length, U units, D value size.
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class BahdanauAttention(layers.Layer):
+class BahdanauAttention(ScoredAttention):
     """Additive attention with its own query, key and score weights.
 
     Use it where a recurrent decoder looks back at encoder states. Unlike
@@ -26,7 +26,8 @@ class BahdanauAttention(layers.Layer):
     Args:
         units: size of the space in which queries and keys are compared.
         normalize: use the normed variant.
-        **kwargs: `name`, `dtype` and the like, for `keras.layers.Layer`.
+        **kwargs: `window` and `window_width`, for `ScoredAttention`; `name`, `dtype`
+            and the like, for `keras.layers.Layer`.
 
     Call arguments:
         query: shape (batch, queries, query_size).
@@ -35,6 +36,7 @@ class BahdanauAttention(layers.Layer):
             without any such key gives a context and weights of zeros.
         keys: what `project_keys(values)` returned, to spare that product when the
             same values are asked many times; computed when not given.
+        query_positions: see `ScoredAttention`.
 
     Returns:
         The context, shape (batch, queries, value_size), and the attention weights,
@@ -63,7 +65,7 @@ class BahdanauAttention(layers.Layer):
             units, use_bias=False, dtype=self.dtype_policy, name="key"
         )
 
-    def build(self, query_shape, values_shape):
+    def build_scores(self, query_shape, values_shape):
         self.query_dense.build(query_shape)
         # `project_keys` may have been called before the layer itself.
         if not self.key_dense.built:
@@ -82,29 +84,16 @@ class BahdanauAttention(layers.Layer):
             )
 
     def project_keys(self, values):
-        """Projects values once for many calls: (batch, keys, units)."""
         return self.key_dense(values)
 
-    def call(self, query, values, key_mask=None, keys=None):
-        keys_BKU = self.project_keys(values) if keys is None else keys
+    def scores(self, query, keys):
         query_BQU = self.query_dense(query)
-        if self.normalize:
-            vector_U = ops.convert_to_tensor(self.score_vector)
-            direction_U = vector_U / ops.sqrt(ops.sum(ops.square(vector_U)))
-            scores_BQK = additive_scores(
-                query_BQU, keys_BKU, self.score_gain * direction_U, self.score_bias
-            )
-        else:
-            scores_BQK = additive_scores(query_BQU, keys_BKU, self.score_vector)
-        weights_BQK = masked_softmax(scores_BQK, expand_key_mask(key_mask))
-        return ops.matmul(weights_BQK, values), weights_BQK
-
-    def compute_output_spec(self, query, values, key_mask=None, keys=None):
-        batch, queries, _ = query.shape
-        _, num_keys, value_size = values.shape
-        return (
-            keras.KerasTensor((batch, queries, value_size), dtype=self.compute_dtype),
-            keras.KerasTensor((batch, queries, num_keys), dtype=self.compute_dtype),
+        if not self.normalize:
+            return additive_scores(query_BQU, keys, self.score_vector)
+        vector_U = ops.convert_to_tensor(self.score_vector)
+        direction_U = vector_U / ops.sqrt(ops.sum(ops.square(vector_U)))
+        return additive_scores(
+            query_BQU, keys, self.score_gain * direction_U, self.score_bias
         )
 
     def get_config(self):

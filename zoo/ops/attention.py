@@ -1,9 +1,21 @@
 """Scoring and normalising functions of attention, without weights."""
 
-from keras import ops
+from keras import backend, ops
 from keras.config import epsilon
 
 # Shape letters: B batch, Q query length, K key length, U units.
+
+
+def at_least_float32(tensor):
+    """Half precision becomes float32; what is wider stays as it is."""
+    return ops.cast(tensor, backend.result_type(tensor.dtype, "float32"))
+
+
+def softmax(scores):
+    """Softmax over the last axis, of one key too: Keras's own warns of that."""
+    if scores.shape[-1] == 1:
+        return ops.exp(ops.log_softmax(scores, axis=-1))
+    return ops.softmax(scores, axis=-1)
 
 
 def masked_softmax(scores, mask=None):
@@ -23,13 +35,14 @@ def masked_softmax(scores, mask=None):
         nothing may be attended to.
     """
     scores_type = scores.dtype
-    scores = ops.cast(scores, "float32")
-    if mask is None:
-        return ops.cast(ops.softmax(scores, axis=-1), scores_type)
-    # A finite stand-in for -inf: inf - inf would be NaN in a fully masked row.
-    scores = ops.where(mask, scores, ops.cast(-3e38, "float32"))
+    scores = at_least_float32(scores)
+    if mask is not None:
+        # A finite stand-in for -inf: inf - inf would be NaN in a fully masked row.
+        scores = ops.where(mask, scores, ops.cast(-3e38, scores.dtype))
     highest = ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True))
-    exponentials = ops.where(mask, ops.exp(scores - highest), 0.0)
+    exponentials = ops.exp(scores - highest)
+    if mask is not None:
+        exponentials = ops.where(mask, exponentials, 0.0)
     total = ops.sum(exponentials, axis=-1, keepdims=True)
     # In a row with a visible key the total is at least exp(0) = 1.
     return ops.cast(exponentials / ops.maximum(total, epsilon()), scores_type)
@@ -55,3 +68,28 @@ def additive_scores(query_BQU, keys_BKU, score_vector_U, bias_U=None):
     if bias_U is not None:
         hidden_BQKU = hidden_BQKU + bias_U
     return ops.sum(ops.tanh(hidden_BQKU) * score_vector_U, axis=-1)
+
+
+def dot_scores(query_BQU, keys_BKU):
+    """h . s of every query with every key: (batch, queries, keys)."""
+    return ops.matmul(query_BQU, ops.swapaxes(keys_BKU, 1, 2))
+
+
+def cosine_scores(query_BQU, keys_BKU):
+    """h . s / (|h| |s|), in [-1, 1]; 0 where either is a vector of zeros.
+
+    Args:
+        query_BQU: shape (batch, queries, units).
+        keys_BKU: shape (batch, keys, units).
+
+    Returns:
+        Scores, shape (batch, queries, keys).
+    """
+    return dot_scores(_unit(query_BQU), _unit(keys_BKU))
+
+
+def _unit(vectors):
+    """Vectors of length 1, computed in float32: squares of half precision overflow."""
+    wide = at_least_float32(vectors)
+    squares = ops.sum(ops.square(wide), axis=-1, keepdims=True)
+    return ops.cast(wide * ops.rsqrt(ops.maximum(squares, 1e-12)), vectors.dtype)
