@@ -1,6 +1,43 @@
 """Keras layers, one public class a file."""
 
+from zoo.layers.alibi_positions import ALiBiPositions
+from zoo.layers.alignment_window import AlignmentWindow
 from zoo.layers.attention_cell import AttentionCell
 from zoo.layers.bahdanau_attention import BahdanauAttention
+from zoo.layers.bucketed_positions import BucketedPositions
+from zoo.layers.decoder_block import DecoderBlock
+from zoo.layers.encoder_block import EncoderBlock
+from zoo.layers.feed_forward import FeedForward
+from zoo.layers.hard_attention import HardAttention
+from zoo.layers.luong_attention import LuongAttention
+from zoo.layers.luong_cell import LuongCell
+from zoo.layers.multi_head_attention import MultiHeadAttention
+from zoo.layers.position_embedding import PositionEmbedding
+from zoo.layers.position_scheme import PositionScheme
+from zoo.layers.relative_positions import RelativePositions
+from zoo.layers.rotary_positions import RotaryPositions
+from zoo.layers.scored_attention import ScoredAttention
+from zoo.layers.sine_positions import SinePositions
+from zoo.layers.sine_positions_2d import SinePositions2D
 
-__all__ = ["AttentionCell", "BahdanauAttention"]
+__all__ = [
+    "ALiBiPositions",
+    "AlignmentWindow",
+    "AttentionCell",
+    "BahdanauAttention",
+    "BucketedPositions",
+    "DecoderBlock",
+    "EncoderBlock",
+    "FeedForward",
+    "HardAttention",
+    "LuongAttention",
+    "LuongCell",
+    "MultiHeadAttention",
+    "PositionEmbedding",
+    "PositionScheme",
+    "RelativePositions",
+    "RotaryPositions",
+    "ScoredAttention",
+    "SinePositions",
+    "SinePositions2D",
+]
