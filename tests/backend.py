@@ -22,9 +22,10 @@ def gradients(loss, sources: dict) -> dict:
     found = {"tensorflow": _by_tape, "jax": _by_function, "torch": _by_graph}[BACKEND](
         loss, tensors
     )
+    # JAX gives dictionaries back in another order.
     return {
-        name: None if gradient is None else keras.ops.convert_to_numpy(gradient)
-        for name, gradient in found.items()
+        name: None if found[name] is None else keras.ops.convert_to_numpy(found[name])
+        for name in sources
     }
 
 

@@ -32,12 +32,16 @@ MAY_IMPORT = {
     "training": {"files", "losses", "metrics", "presets", "recipe", "values"}
     | {"weights"},
     "pretrained": {"export", "presets", "recipe", "training", "values"},
+    "studies": {"data", "decoding", "files", "layers", "losses", "metrics", "models"}
+    | {"plots", "presets", "pretrained", "recipe", "registry", "training", "values"}
+    | {"weights"},
     "cli": {"files", "plots", "presets", "pretrained", "recipe", "registry"}
-    | {"decoding", "serving", "training", "values"},
+    | {"decoding", "serving", "studies", "training", "values"},
     "__init__": {"presets", "pretrained", "registry"},
     "__main__": {"cli"},
 }
-MAY_IMPORT_TENSORFLOW = {"data", "decoding", "export", "serving", "tasks", "training"}
+MAY_IMPORT_TENSORFLOW = {"data", "decoding", "export", "serving", "studies", "tasks"}
+MAY_IMPORT_TENSORFLOW |= {"training"}
 
 
 def _room(path: Path) -> str:

@@ -86,6 +86,7 @@ def test_its_python_runs(folder, monkeypatch):
     assert (folder / "heatmap.svg").is_file()
     assert (folder / "my-preset" / "weights.safetensors").is_file()
     assert names["weights"].shape == (2, 3, 7)
+    assert names["head_weights"].shape == (2, 8, 3, 7)
 
 
 def test_what_it_says_a_preset_answers_is_what_it_answers():

@@ -37,8 +37,8 @@ from zoo.layers.multi_head_attention import PATHS
 
 SIZES = {
     "1": 1,
-    # Batch, queries, keys, steps of a decoder, length of self-attention.
-    **{"B": 2, "Q": 3, "K": 5, "T": 3, "L": 11},
+    # Batch, queries, keys, length of self-attention.
+    **{"B": 2, "Q": 3, "K": 5, "L": 11},
     # Sizes of a query, a value, a key, a word, a cell's state, what a cell returns.
     **{"G": 7, "D": 13, "C": 17, "E": 23, "H": 19, "A": 29},
     # Heads; even sizes and one divisible by 4, for pairs of sine and cosine; a map.
@@ -142,7 +142,7 @@ class Case:
     def unknown(self) -> str:
         """Letters whose sizes a graph is not told."""
         lengths = "B" + LENGTHS + LENGTHS.lower()
-        return "".join(letter for letter in lengths if letter not in self.known)
+        return "".join(x for x in lengths if x.upper() not in self.known)
 
     def make_inputs(self, rng, dtype="float32", **sizes) -> dict:
         case = dataclasses.replace(self, sizes={**self.sizes, **sizes})
@@ -326,6 +326,8 @@ def _recurrent_case(name, kind, make, layers=1, masked=True, **fields):
         "zeros": ("context", "weights") if masked else (),
         "extended": ("K",) if masked else (),
         "causal": "T",
+        # Every step makes a graph longer: two do.
+        "sizes": {"B": 3, "T": 2},
     }
     return Case(name, make_all, **{**defaults, **fields})
 
@@ -464,14 +466,17 @@ def head_cases():
     schemes = {
         "no scheme": PositionScheme,
         "rotary": RotaryPositions,
-        "rotary halves": lambda **o: RotaryPositions(layout="halves", **o),
         "alibi": ALiBiPositions,
         "bucketed": lambda **o: BucketedPositions(8, 10, **o),
-        "bucketed one way": lambda **o: BucketedPositions(8, 10, False, **o),
         "relative": lambda **o: RelativePositions(3, **o),
     }
     for name, scheme in schemes.items():
         yield Case(f"heads {name} self", _heads(positions=scheme), **SELF)
+    schemes |= {
+        "rotary": lambda **o: RotaryPositions(100.0, "halves", **o),
+        "bucketed": lambda **o: BucketedPositions(8, 10, False, **o),
+    }
+    for name, scheme in schemes.items():
         yield Case(
             f"heads {name} cached",
             _heads(positions=scheme, causal=True, num_key_value_heads=2),

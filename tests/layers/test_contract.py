@@ -27,6 +27,11 @@ import zoo.layers
 from tests.backend import HAS_GRAPHS, compiled, double_precision, gradients
 from tests.layers.contract_cases import CASES, LENGTHS, Asked
 
+# Keras copies variables in a way that NumPy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"
+)
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -172,7 +177,7 @@ def ask_symbolically(case, layer, inputs):
     if case.ask is None:
         return case.run(layer, inputs)
     # Several calls and methods, which Keras need not follow one by one.
-    return Asked(layer, case.name)(inputs)
+    return Asked(layer, case.name, dtype=layer.dtype_policy)(inputs)
 
 
 def arguments_of(layer_class):
@@ -227,8 +232,6 @@ def model_of(case, layer):
     return keras.Model(inputs, ask_symbolically(case, layer, inputs))
 
 
-# Keras copies TensorFlow variables in a way that NumPy 2 deprecates.
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_saved_models_answer_the_same_in_another_process(tmp_path):
     """One process for all: starting one takes longer than asking every layer."""
     for index, case in enumerate(CASES):
@@ -366,6 +369,8 @@ def changed_later(case, inputs, count, rng):
 
 def with_same_seeds(layer, run):
     """Runs, and puts the seeds back as they were before."""
+    # Torch draws from its own state where no seed is given.
+    keras.utils.set_random_seed(7)
     weights = {id(weight) for weight in layer.weights}
     seeds = [state for state in layer.variables if id(state) not in weights]
     before = [state.numpy() for state in seeds]
@@ -377,10 +382,9 @@ def with_same_seeds(layer, run):
 
 WAYS = {
     "inference": ("float32", {}),
-    "bfloat16": ("bfloat16", {}),
-    "mixed_float16": ("mixed_float16", {}),
+    "half precision": ("mixed_bfloat16", {}),
     "training": ("float32", {"training": True}),
-    "training in mixed_bfloat16": ("mixed_bfloat16", {"training": True}),
+    "training in half precision": ("mixed_float16", {"training": True}),
     "without weights": ("float32", {"return_weights": False}),
     "training without weights": (
         "float32",
@@ -402,24 +406,24 @@ CAUSAL = [
 )
 def test_what_comes_later_changes_nothing_earlier(case, way, rng):
     policy, options = WAYS[way]
-    layer, inputs, _ = known(case, policy)
-    before = with_same_seeds(layer, lambda: case.run(layer, inputs, **options))
-    if options.get("training"):
-        still = as_numpy(case.run(layer, inputs, **options | {"training": False}))
-        assert any((still[name] != before[name]).any() for name in still)
+    layer, inputs, before = known(case, policy)
+    before = as_numpy(before)
+    if options:
+        still = before
+        before = with_same_seeds(layer, lambda: case.run(layer, inputs, **options))
+        if options.get("training"):
+            assert any((still[name] != before[name]).any() for name in before)
+    count = min(2, case.size(case.causal[0]) - 1)
+    later = changed_later(case, inputs, count, rng)
+    after = with_same_seeds(layer, lambda: case.run(layer, later, **options))
     moved = False
-    for count in (1, 2):
-        later = changed_later(case, inputs, count, rng)
-        after = with_same_seeds(
-            layer, lambda later=later: case.run(layer, later, **options)
-        )
-        for name, output in after.items():
-            if case.causal[0] not in case.axes(name):
-                continue
-            axis = case.axes(name).index(case.causal[0])
-            old, new = np.moveaxis(before[name], axis, 0), np.moveaxis(output, axis, 0)
-            np.testing.assert_array_equal(new[:-count], old[:-count], err_msg=name)
-            moved |= bool((new[-count:] != old[-count:]).any())
+    for name, output in after.items():
+        if case.causal[0] not in case.axes(name):
+            continue
+        axis = case.axes(name).index(case.causal[0])
+        old, new = np.moveaxis(before[name], axis, 0), np.moveaxis(output, axis, 0)
+        np.testing.assert_array_equal(new[:-count], old[:-count], err_msg=name)
+        moved |= bool((new[-count:] != old[-count:]).any())
     assert moved or case.ignored
 
 
@@ -506,10 +510,11 @@ def slope_of(case, layer, inputs, slopes):
 def test_gradients_equal_finite_differences(case, rng):
     """A random direction tests all weights and inputs at once.
 
-    In float64 a step of 1e-6 tells eight digits, and where a layer computes a part in
-    float32 a step of 3e-3 tells three.
+    In float64 a step of 1e-6 tells eight digits, and where a part is computed in
+    float32 a step of 1e-3 tells three. On JAX Keras takes the tanh of float64 so.
     """
-    step, tolerance = (1e-6, 1e-6) if case.exact else (3e-3, 3e-3)
+    exact = case.exact and keras.backend.backend() != "jax"
+    step, tolerance = (1e-6, 1e-6) if exact else (1e-3, 3e-3)
     with double_precision():
         inputs = case.make_inputs(rng, "float64")
         layer = case.built(inputs, "float64")

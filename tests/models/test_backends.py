@@ -53,10 +53,10 @@ def train_three_steps(weights_file) -> list[float]:
     return [float(model.train_on_batch(inputs, following)) for _ in range(3)]
 
 
-def run_on(backend, code, *arguments):
-    """Runs Python on a backend in a process of its own; its last line, from JSON."""
+def python_on(backend, *arguments) -> str:
+    """Runs Python on a backend in a process of its own; what it prints."""
     done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
+        [sys.executable, *map(str, arguments)],
         env=os.environ
         | {
             "KERAS_BACKEND": backend,
@@ -68,8 +68,13 @@ def run_on(backend, code, *arguments):
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def run_on(backend, code, *arguments):
+    """The last line that code prints on a backend, from JSON."""
+    return json.loads(python_on(backend, "-c", code, *arguments).splitlines()[-1])
 
 
 TRAIN_WITHOUT_TENSORFLOW = """
@@ -113,3 +118,16 @@ def test_what_trains_elsewhere_does_not_import_tensorflow(backend):
         "zoo.presets",
     ]
     assert run_on(backend, IMPORT_AND_LIST, *modules) == dict.fromkeys(modules, False)
+
+
+# Some of each family; the module says how to run them all.
+FEW = (
+    "(hard and local_p)"
+    " or (gradients and blockwise and cross)"
+    " or (training and encoder and post and causal)"
+)
+
+
+def test_layers_keep_their_contract(backend):
+    file = "tests/layers/test_contract.py"
+    python_on(backend, "-m", "pytest", file, "-k", FEW, "-p", "no:cacheprovider")

@@ -106,6 +106,15 @@ def test_a_single_key_takes_all_the_weight_or_none(visible):
     assert ops.convert_to_numpy(weights).tolist() == expected
 
 
+@pytest.mark.parametrize("masked", [True, False])
+def test_more_keys_than_float16_can_count_share_all_the_weight(masked):
+    """Their number, the total of exp(0), is infinite in float16."""
+    mask = ops.ones((1, 70000), dtype="bool") if masked else None
+    weights = masked_softmax(ops.zeros((1, 70000), dtype="float16"), mask)
+    total = ops.convert_to_numpy(weights).astype("float64").sum()
+    assert total == pytest.approx(1.0, abs=0.01)
+
+
 def test_one_very_low_visible_score_takes_all_the_weight():
     weights = masked_softmax(np.float32([[-1e4, 1e4]]), np.array([[True, False]]))
     assert ops.convert_to_numpy(weights).tolist() == [[1.0, 0.0]]

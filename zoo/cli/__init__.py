@@ -12,7 +12,7 @@ import warnings
 
 import typer
 
-from zoo.cli import catalogue, exporting, training, using
+from zoo.cli import catalogue, exporting, studies, training, using
 from zoo.cli.console import err, escape
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command()(using.plot)
 app.command()(exporting.export)
 app.command("check-export")(exporting.check_export)
 app.command()(exporting.demo)
+app.add_typer(studies.app, name="study")
 
 
 def main() -> None:

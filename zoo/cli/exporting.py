@@ -79,7 +79,7 @@ def demo(
         "Knowledge is power.",
         "I would like to drink a cup of tea.",
         "Where is the nearest station?",
-        "He has been working in this company for ten years.",
+        "My brother goes to school by bus every day.",
     ]
     out.print(f"[bold]1. {preset} translates[/]")
     translations = trained(texts)

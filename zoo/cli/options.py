@@ -54,3 +54,13 @@ def columns_of(columns: str | None):
         raise typer.BadParameter(
             f"--columns takes numbers such as 1,2. Received: {columns}."
         ) from None
+
+
+def times_of(repeat: list[str]) -> dict[str, int]:
+    """Reads --repeat origin=times."""
+    times = pairs_of(repeat, "--repeat")
+    if wrong := [key for key, value in times.items() if not value.isdigit()]:
+        raise typer.BadParameter(
+            f"--repeat takes origin=times. Received: {wrong[0]}={times[wrong[0]]}."
+        )
+    return {key: int(value) for key, value in times.items()}

@@ -10,7 +10,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zoo import registry
 from zoo.cli.console import err, out, quiet_import
-from zoo.cli.options import Columns, Set, columns_of, pairs_of, plan_changes
+from zoo.cli.options import (
+    Columns,
+    Set,
+    columns_of,
+    pairs_of,
+    plan_changes,
+    times_of,
+)
 
 
 def train(
@@ -87,13 +94,7 @@ def _prepare(recipe, changes, files, folder, columns, repeat):
     task = made.task.resolve()
     read = [task.read(path, target, columns_of(columns)) for path, target in files]
     if repeat:
-        times = pairs_of(repeat, "--repeat")
-        if wrong := [key for key, value in times.items() if not value.isdigit()]:
-            raise typer.BadParameter(
-                f"--repeat takes origin=times. Received: {wrong[0]}={times[wrong[0]]}."
-            )
-        times = {key: int(value) for key, value in times.items()}
-        read[0] = read[0].repeated(times)
+        read[0] = read[0].repeated(times_of(repeat))
     with err.status(f"Learning vocabularies and encoding {len(read[0])} pairs"):
         prepare_run(made, *read, folder)
     err.print(f"{len(read[0])} training and {len(read[1])} validation pairs.")

@@ -13,8 +13,8 @@ from zoo.ops.relative import position_buckets
 class BucketedPositions(PositionScheme):
     """Adds a learned number to the scores, by head and by bucket of distances.
 
-    Use it as `positions` of `MultiHeadAttention`. Near distances have a bucket each, far
-    ones share buckets that grow logarithmically. T5 shares one table between all
+    Use it as `positions` of `MultiHeadAttention`. Near distances have a bucket each,
+    far ones share buckets that grow logarithmically. T5 shares one table between all
     layers of a stack: give them the same object.
 
     Args:

@@ -191,9 +191,11 @@ class MultiHeadAttention(layers.Layer):
             )
         if path != "auto" or holds_all or None in (num_queries, num_keys):
             return "full" if path == "auto" else path
-        if self.window_width is not None and num_queries == num_keys:
-            if num_keys >= BANDED_FROM * max(self.window_width, 1):
-                return "banded"
+        narrow = self.window_width is not None and (
+            num_keys >= BANDED_FROM * max(self.window_width, 1)
+        )
+        if narrow and num_queries == num_keys:
+            return "banded"
         return "blockwise" if num_queries * num_keys >= BLOCKWISE_FROM else "full"
 
     def _reason_to_hold_all_weights(self, return_weights, training):

@@ -8,7 +8,8 @@ from keras.config import epsilon
 
 def at_least_float32(tensor):
     """Half precision becomes float32; what is wider stays as it is."""
-    return ops.cast(tensor, backend.result_type(tensor.dtype, "float32"))
+    half = backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16")
+    return ops.cast(tensor, "float32") if half else tensor
 
 
 def softmax(scores):
