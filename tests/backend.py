@@ -68,10 +68,3 @@ def compiled(function, shapes: dict, dtypes: dict):
     tf = importlib.import_module("tensorflow")
     signature = {name: tf.TensorSpec(shapes[name], dtypes[name]) for name in shapes}
     return tf.function(function, input_signature=[signature])
-
-
-def double_precision():
-    """A context in which float64 stays float64."""
-    if BACKEND == "jax":
-        return importlib.import_module("jax").enable_x64(True)
-    return importlib.import_module("contextlib").nullcontext()

@@ -124,7 +124,7 @@ def test_what_trains_elsewhere_does_not_import_tensorflow(backend):
 FEW = (
     "(hard and local_p)"
     " or (gradients and blockwise and cross)"
-    " or (training and encoder and post and causal)"
+    " or (training and encoder and causal)"
 )
 
 

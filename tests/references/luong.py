@@ -23,7 +23,7 @@ def dot(left, right):
 
 
 def score(name, query, values, weights):
-    """score(h_t, h_s) of equation 8, or a_t of equation 7, for every key s.
+    """score(h_t, h_s) of section 3.1, or a_t of equation 8, for every key s.
 
     Args:
         name: "dot", "general", "concat" or "location" of the paper; "scaled_dot",

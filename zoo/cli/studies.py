@@ -234,10 +234,10 @@ def scores(
         err.print(f"Trained. Measure with: zoo study scores --out {folder} --test FILE")
         return
     with quiet_import():
-        from zoo.data.parallel_text import read_parallel_text
+        from zoo.studies.scores_models import read_text
         from zoo.studies.scores_report import report_scores
 
-    test = read_parallel_text(test_data)
+    test = read_text(test_data)
     with _progress() as tell:
         kept = study.measure(folder, test, tell)
     _show(report_scores(folder, kept), folder)
@@ -245,10 +245,10 @@ def scores(
 
 def _prepare_scores(folder, options, train_data, valid_data, repeat):
     with quiet_import():
-        from zoo.data.parallel_text import read_parallel_text
         from zoo.studies.scores import prepare
+        from zoo.studies.scores_models import read_text
 
-    train, valid = read_parallel_text(train_data), read_parallel_text(valid_data)
+    train, valid = read_text(train_data), read_text(valid_data)
     if repeat:
         train = train.repeated(times_of(repeat))
     with err.status(f"Learning vocabularies and encoding {len(train)} pairs"):

@@ -33,7 +33,7 @@ START_GAIN = {"scaled_general": 1.0, "cosine": 10.0}
 class LuongAttention(ScoredAttention):
     """Attention by one of the scores of Luong et al. (2015) through one of its windows.
 
-    For a query h and a key s (section 3.1, equation 8):
+    For a query h and a key s (section 3.1):
 
     - "dot": h . s, for queries and values of one size;
     - "scaled_dot": h . s / sqrt(size) (Vaswani et al., 2017, equation 1);
@@ -41,7 +41,7 @@ class LuongAttention(ScoredAttention):
     - "scaled_general": g (h . W s) with a learnt number g that starts at 1, the
       "scaled Luong" attention;
     - "concat": v . tanh(W [h; s]), the additive score;
-    - "location": row s of W h, which does not look at the keys (equation 7);
+    - "location": row s of W h, which does not look at the keys (equation 8);
     - "cosine": b h . s / (|h| |s|) with a learnt sharpness b that starts at 10.
 
     Args:

@@ -81,14 +81,17 @@ class _Blocks:
         keys_BGDK = ops.transpose(keys, (0, 1, 3, 2))
         bias = self._padded_bias(bias)
 
-        def step(i, queue):
-            weights = ops.cast(self._weights(i, queue[0], keys_BGDK, bias), keys.dtype)
-            # What leaves the front of the queue comes back at its end as context. So a
-            # block waits for the one before, and only one is in memory at a time.
-            return i + 1, _advanced(queue, grouped_matmul(weights, values))
+        def step(carry, block):
+            i, _ = carry
+            weights = ops.cast(self._weights(i, block, keys_BGDK, bias), keys.dtype)
+            carry = (i + 1, grouped_matmul(weights, values))
+            return carry, carry
 
-        _, queue = self._over_blocks(step, self._split(query))
-        return self._joined(queue)
+        # The context of a block is also carried on: only one is in memory at a time.
+        blocks = self._split(query)
+        first = ops.convert_to_tensor(0, "int32")
+        _, (_, contexts) = ops.scan(step, (first, ops.zeros_like(blocks[0])), blocks)
+        return self._joined(contexts)
 
     def backward(self, query, keys, values, bias, context, upstream):
         """The slopes of the query, the keys, the values and the bias."""

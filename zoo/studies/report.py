@@ -258,8 +258,14 @@ def _legend(figure):
             entries.values(),
             entries.keys(),
             loc="outside upper center",
-            ncols=min(len(entries), 4),
+            ncols=_columns(list(entries), figure.get_figwidth()),
         )
+
+
+def _columns(labels, inches) -> int:
+    """As many as fit: a character takes about a thirteenth of an inch."""
+    each = 0.6 + max(map(len, labels)) / 13
+    return max(1, min(len(labels), 4, int(inches / each)))
 
 
 def _escaped(text: str) -> str:

@@ -11,6 +11,13 @@ from zoo.files import write_json
 from zoo.studies.scores import BASELINE, name_of, result_file
 
 
+def read_text(path):
+    """Parallel text of a file."""
+    from zoo.data.parallel_text import read_parallel_text
+
+    return read_parallel_text(path)
+
+
 def train_model_of(folder, options, which):
     """Trains one model, from its checkpoint if it has one, and keeps its weights."""
     import keras
