@@ -145,7 +145,9 @@ class _Blocks:
         attention_mask = self.attention_mask
         if attention_mask is not None:
             shape = (ops.shape(attention_mask)[0], self.size, self.num_keys)
-            attention_mask = ops.slice(attention_mask, (0, start, 0), shape)
+            # One type for all three, whatever type the backend gives a plain 0.
+            zero = start * 0
+            attention_mask = ops.slice(attention_mask, (zero, start, zero), shape)
         visible = visible_keys(
             self.size,
             self.num_keys,
