@@ -16,7 +16,8 @@ from zoo.plots import STYLE, UNDATED
 
 # Okabe and Ito's palette: told apart by colour-blind readers too; then by marker.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+COLOURS += ("#882255",)  # Tol's wine, for an eighth.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _STYLE = {
     **STYLE,
     "font.family": ["DejaVu Sans"],

@@ -84,6 +84,9 @@ def _panels(rows, options):
             )
             if any(y is not None for y in ys):
                 intervals = {"lows": lows, "highs": highs} if key == "bleu" else {}
-                lines.append(Line(attention, list(ticks), ys, style=style, **intervals))
+                # Side by side, so that intervals do not hide one another.
+                beside = 0.04 * (style - (len(options.attentions) - 1) / 2)
+                xs = [tick + beside for tick in ticks]
+                lines.append(Line(attention, xs, ys, style=style, **intervals))
         panels.append(Panel(title, "window", label, lines, x_ticks=ticks))
     return panels
