@@ -492,7 +492,7 @@ def test_auto_chooses_by_size_and_options():
     assert chosen(4096, 4096, training=True, dropout=0.1) == "full"
     assert chosen(4096, 4096, dropout=0.1) == "blockwise"
     assert chosen(4096, 4096, window_width=64) == "banded"
-    assert chosen(4096, 4095, window_width=64) == "blockwise"
+    assert chosen(4096, 4097, window_width=64) == "blockwise"
     assert chosen(4096, 4096, window_width=2048) == "blockwise"
     assert chosen(128, 128, path="blockwise") == "blockwise"
     assert chosen(None, None, path="banded", window_width=2) == "banded"
