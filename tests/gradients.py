@@ -1,8 +1,9 @@
-"""Gradients on whatever backend the tests run."""
+"""The output of a function of arrays and its gradients, on every backend."""
 
-import keras
 import numpy as np
 from keras import ops
+
+from tests.backend import gradients
 
 
 def value_and_gradients(function, arguments, slope):
@@ -16,41 +17,12 @@ def value_and_gradients(function, arguments, slope):
     Returns:
         Arrays: the output, then a gradient an argument.
     """
-    found = _FINDERS[keras.backend.backend()](function, arguments, slope)
-    return [ops.convert_to_numpy(array) for array in found]
+    names = [f"argument_{index}" for index in range(len(arguments))]
 
+    def loss(tensors):
+        return ops.sum(function(*(tensors[name] for name in names)) * slope)
 
-def _tensorflow(function, arguments, slope):
-    import tensorflow as tf
-
-    tensors = [tf.constant(array) for array in arguments]
-    with tf.GradientTape() as tape:
-        tape.watch(tensors)
-        output = function(*tensors)
-        loss = tf.reduce_sum(output * slope)
-    return [output, *tape.gradient(loss, tensors)]
-
-
-def _jax(function, arguments, slope):
-    import jax
-
-    def loss(*tensors):
-        output = function(*tensors)
-        return (output * slope).sum(), output
-
-    every = tuple(range(len(arguments)))
-    compiled = jax.jit(jax.grad(loss, argnums=every, has_aux=True))
-    gradients, output = compiled(*[np.asarray(array) for array in arguments])
-    return [output, *gradients]
-
-
-def _torch(function, arguments, slope):
-    import torch
-
-    tensors = [torch.tensor(array, requires_grad=True) for array in arguments]
-    output = function(*tensors)
-    (output * torch.tensor(slope)).sum().backward()
-    return [output, *[tensor.grad for tensor in tensors]]
-
-
-_FINDERS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
+    found = gradients(loss, dict(zip(names, arguments, strict=True)))
+    output = function(*map(ops.convert_to_tensor, arguments))
+    arrays = [ops.convert_to_numpy(output), *(found[name] for name in names)]
+    return [np.asarray(array) for array in arrays]
