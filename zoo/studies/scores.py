@@ -16,8 +16,8 @@ from pathlib import Path
 
 from zoo import registry
 from zoo.files import write_json
+from zoo.studies.checks import check_names
 from zoo.studies.measurements import Measurements, Tell
-from zoo.values import unknown
 
 WINDOWED = ("bahdanau", "location", "dot", "general", "concat", "cosine")
 GLOBAL_ONLY = ("none", "hard")
@@ -56,10 +56,7 @@ class ScoresOptions:
             object.__setattr__(self, name, tuple(getattr(self, name)))
             if not getattr(self, name):
                 raise ValueError(f"{name} must name at least one.")
-        known = (*GLOBAL_ONLY, *WINDOWED)
-        for attention in self.attentions:
-            if attention not in known:
-                raise ValueError(unknown("attention", attention, list(known)))
+        check_names("attention", self.attentions, (*GLOBAL_ONLY, *WINDOWED))
         for name in ("steps", "batch_tokens", "longest", "window_width"):
             if getattr(self, name) < 1:
                 raise ValueError(

@@ -148,7 +148,7 @@ def _entropy(model, pairs: TokenPairs) -> float:
 
 
 def _ratios(own, base) -> dict:
-    ratios = sorted(one / other for one, other in zip(own, base, strict=True))
+    ratios = [one / other for one, other in zip(own, base, strict=True)]
     low, _, high = statistics.quantiles(ratios, n=4)
     return {
         "time": statistics.median(ratios),
