@@ -110,9 +110,24 @@ def test_signatures_have_the_promised_names_types_and_shapes(exported):
         name: (signature["inputs"], signature["outputs"])
         for name, signature in signatures.items()
     }
+    # The hypotheses' axis: as many as the export was asked for.
+    many = {
+        name: spec | {"shape": [None, 1, *spec["shape"][1:]]}
+        for name, spec in (default | alignment).items()
+        if not name.startswith(("source", "truncated"))
+    }
+    pairs = texts | {"translations": {"dtype": "string", "shape": [None]}}
+    scored = {
+        "scores": {"dtype": "float32", "shape": [None]},
+        "log_probabilities": {"dtype": "float32", "shape": [None]},
+        "target_lengths": {"dtype": "int32", "shape": [None]},
+        "truncated": {"dtype": "bool", "shape": [None]},
+    }
     assert found == {
         "serving_default": (texts, default),
         "with_alignment": (texts, default | alignment),
+        "n_best": (texts, default | alignment | many),
+        "score": (pairs, scored),
     }
 
 
@@ -187,7 +202,7 @@ def test_a_model_without_attention_exports_no_alignment(tmp_path):
     task = task.learn(task.made_up(50), vocabulary_size=32)
     runner = task.runner(recipe.build_model(task.model_options()))
     version = export(runner.exported(), tmp_path / "model")
-    assert list(check_export(version)) == ["serving_default"]
+    assert list(check_export(version)) == ["serving_default", "n_best", "score"]
 
 
 def test_a_wrong_answer_fails_the_check(exported, tmp_path):

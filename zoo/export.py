@@ -7,7 +7,7 @@
 import datetime
 import importlib.metadata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,14 @@ class Exportable:
         signatures: functions of named `tf.TensorSpec`s that return dictionaries.
         samples: an input of each signature, whose answers are recorded.
         details: labels, vocabularies and the like, for the manifest.
+        environment: variables that the server's environment must have.
     """
 
     module: tf.Module
     signatures: Mapping[str, Any]
     samples: Mapping[str, Mapping[str, list]]
     details: Mapping[str, Any]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class ExportRefused(ValueError):
@@ -147,6 +149,7 @@ def _manifest(exportable, concrete, card) -> dict:
             for package in ("tensorflow", "tensorflow-text", "keras")
         },
         "details": dict(exportable.details),
+        "environment": dict(exportable.environment),
         "card": dict(card or {}),
         "signatures": {
             name: {

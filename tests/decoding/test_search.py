@@ -7,10 +7,20 @@ import pytest
 import tensorflow as tf
 
 from zoo.data.vocabulary import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
-from zoo.decoding import SearchOptions, search
+from zoo.decoding import DecodingOptions, ModelStepper, decode
 
 VOCABULARY = 7
 CHOOSABLE = [END_ID, 4, 5, 6]
+
+
+def search(model, source_ids, max_lengths, options, **more):
+    return decode(ModelStepper(model), source_ids, max_lengths, options, **more)
+
+
+def beam(size, alpha=1.0, best=1, **options):
+    return DecodingOptions(
+        beam_size=size, length_penalty=alpha, num_hypotheses=best, **options
+    )
 
 
 class TableModel:
@@ -80,9 +90,7 @@ def test_a_wide_beam_finds_the_exhaustive_best_in_order(alpha, seed):
     model, longest = TableModel(seed), 4
     source = tf.constant([[5, 9, 0], [7, 3, 2]])
     # 40 beams hold every unfinished prefix of up to three tokens.
-    found = search(
-        model, source, tf.constant([longest] * 2), SearchOptions(40, alpha, 40)
-    )
+    found = search(model, source, tf.constant([longest] * 2), beam(40, alpha, 40))
     for row in range(2):
         expected = _exhaustive(model, int(source[row, 0]), longest, alpha)[:40]
         np.testing.assert_allclose(
@@ -97,9 +105,7 @@ def test_a_wide_beam_finds_the_exhaustive_best_in_order(alpha, seed):
 def test_every_score_is_that_of_its_own_tokens(beam_size):
     model = TableModel(seed=3)
     source = tf.constant([[key, 2, 3] for key in range(1, 8)])
-    found = search(
-        model, source, tf.fill([7], 6), SearchOptions(beam_size, 0.7, beam_size)
-    )
+    found = search(model, source, tf.fill([7], 6), beam(beam_size, 0.7, beam_size))
     for row, key in enumerate(source[:, 0].numpy()):
         for ids, score in zip(found.ids[row].numpy(), found.scores[row], strict=True):
             expected = _score(model, int(key), _strip(ids), 0.7)
@@ -108,7 +114,7 @@ def test_every_score_is_that_of_its_own_tokens(beam_size):
 
 def test_greedy_takes_the_best_token_at_each_step():
     model = TableModel(seed=4)
-    found = search(model, tf.constant([[3, 1]]), tf.constant([6]), SearchOptions(1))
+    found = search(model, tf.constant([[3, 1]]), tf.constant([6]), beam(1))
     before, last, expected = 0, START_ID, []
     while last != END_ID and len(expected) < 6:
         logits = model.table[3, before, last] + model.supports[len(expected)]
@@ -125,9 +131,7 @@ def test_padding_start_and_unknown_are_never_chosen(beam_size):
     boost = np.zeros((1, VOCABULARY), "float32")
     boost[0, [PADDING_ID, START_ID, UNKNOWN_ID]] = 50.0
     model.supports = model.supports + boost
-    found = search(
-        model, tf.constant([[2, 1]]), tf.constant([5]), SearchOptions(beam_size)
-    )
+    found = search(model, tf.constant([[2, 1]]), tf.constant([5]), beam(beam_size))
     chosen = {token for ids in found.ids[0].numpy() for token in _strip(ids)}
     assert chosen <= set(CHOOSABLE)
 
@@ -140,7 +144,7 @@ def test_a_sentence_does_not_depend_on_its_batch(beam_size):
     ]
     source = tf.constant(rows)
     limits = tf.constant([2, 9, 4, 7, 1, 8, 3, 6])
-    options = SearchOptions(beam_size, 0.8, beam_size)
+    options = beam(beam_size, 0.8, beam_size)
     together = search(model, source, limits, options)
     for row in range(8):
         alone = search(model, source[row : row + 1], limits[row : row + 1], options)
@@ -159,9 +163,7 @@ def test_a_sentence_does_not_depend_on_its_batch(beam_size):
 def test_weights_are_those_with_which_each_token_was_chosen(beam_size):
     model = TableModel(seed=7, sharpness=0.5)
     source = tf.constant([[4, 8, 1, 6, 3], [9, 2, 7, 0, 0]])
-    found = search(
-        model, source, tf.constant([6, 5]), SearchOptions(beam_size, 1.0, beam_size)
-    )
+    found = search(model, source, tf.constant([6, 5]), beam(beam_size, 1.0, beam_size))
     for row, length in enumerate([5, 3]):
         for slot in range(beam_size):
             ids = _strip(found.ids[row, slot].numpy())
@@ -185,7 +187,7 @@ def test_stopping_early_changes_nothing():
                 model,
                 tf.constant([[key, 5]]),
                 tf.constant([12]),
-                SearchOptions(6, 1.0, wanted),
+                beam(6, 1.0, wanted),
             )
             for wanted in steps
         }
@@ -206,7 +208,7 @@ def test_a_longer_hypothesis_may_still_overtake_a_finished_one():
     logits[1:6, 4] = 0.0
     logits[6:, END_ID] = 0.0
     model.supports = tf.constant(logits)
-    found = search(model, tf.constant([[1]]), tf.constant([9]), SearchOptions(2, 1.0))
+    found = search(model, tf.constant([[1]]), tf.constant([9]), beam(2, 1.0))
     assert _strip(found.ids[0, 0].numpy()) == (4, 4, 4, 4, 4, 4, END_ID)
     np.testing.assert_allclose(found.scores[0, 0], -0.6, rtol=1e-4)
 
@@ -217,9 +219,9 @@ def test_a_finished_search_has_taken_no_needless_steps():
     sure = np.zeros((13, VOCABULARY), "float32")
     sure[:, END_ID] = 30.0
     model.supports = tf.constant(sure)
-    found = search(model, tf.constant([[1, 1]]), tf.constant([50]), SearchOptions(1))
+    found = search(model, tf.constant([[1, 1]]), tf.constant([50]), beam(1))
     assert found.ids.shape[2] == 1
-    found = search(model, tf.constant([[1, 1]]), tf.constant([50]), SearchOptions(2))
+    found = search(model, tf.constant([[1, 1]]), tf.constant([50]), beam(2))
     assert found.ids.shape[2] <= 2
 
 
@@ -228,4 +230,4 @@ def test_a_finished_search_has_taken_no_needless_steps():
 )
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match=rf"Received: .*{next(iter(options))}="):
-        SearchOptions(**options)
+        DecodingOptions(**options)

@@ -1,12 +1,13 @@
 """Commands that export and prove an export, and the demo of everything."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from zoo.cli.console import err, out, print_json, quiet_import
-from zoo.cli.options import Json, Source
+from zoo.cli.options import Json, Set, Source, pairs_of
 from zoo.presets import preset_folder
 
 
@@ -15,15 +16,31 @@ def export(
     folder: Annotated[
         Path, typer.Option("--out", help="Base path; versions are its subfolders.")
     ],
+    weights: Annotated[str, typer.Option(help="float32 or int8.")] = "float32",
+    watch: Annotated[
+        Path | None,
+        typer.Option(help="Typical data for int8; the preset's test split if none."),
+    ] = None,
+    settings: Set = None,
 ) -> None:
     """Write a SavedModel for TF Serving as the next version in a folder."""
-    preset_folder(preset)
+    own = preset_folder(preset) / "test.tsv.gz"
+    if weights == "int8":
+        # Read when TensorFlow is imported.
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    elif watch is not None:
+        raise typer.BadParameter("--watch goes with --weights int8.")
     with quiet_import():
         from zoo.pretrained import load
 
         trained = load(preset)
+    texts = ()
+    if watch is not None:
+        texts = trained.task.read(watch).sources
+    elif weights == "int8" and own.is_file():
+        texts = trained.task.read_back(own).sources
     with err.status("Exporting"):
-        version = trained.export(folder)
+        version = trained.export(folder, weights, texts, **pairs_of(settings, "--set"))
     err.print(f"Exported and audited: {version}")
     out.print(str(version), markup=False, highlight=False, soft_wrap=True)
 

@@ -36,13 +36,16 @@ def plan_changes(changes: dict[str, str]) -> dict[str, Any]:
     return convert_fields(TrainingPlan, changes)
 
 
-def search_options(settings) -> dict[str, Any]:
+def decoding_options(settings) -> dict[str, Any]:
+    """Reads --set for what translates; wrong ones fail before a model is loaded."""
     changes = pairs_of(settings, "--set")
     if not changes:
         return {}
-    from zoo.decoding import SearchOptions
+    from zoo.decoding import DecodingOptions
 
-    return convert_fields(SearchOptions, changes)
+    known = {"suppress", "replace_unknown"}
+    own = {key: changes.pop(key) for key in known & set(changes)}
+    return convert_fields(DecodingOptions, changes) | own
 
 
 def columns_of(columns: str | None):

@@ -16,7 +16,7 @@ from zoo.cli.options import (
     Source,
     Target,
     columns_of,
-    search_options,
+    decoding_options,
 )
 from zoo.presets import preset_folder, read_card
 
@@ -35,7 +35,9 @@ def evaluate(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Scores of a preset on test data, over all of it and by source length."""
+    """Scores of a preset or an export on test data, a preset's by source length too."""
+    if _is_export(preset):
+        return _evaluate_export(preset, data, target, columns, settings, as_json)
     folder = preset_folder(preset)
     own = folder / "test.tsv.gz"
     if data is None and (target or columns):
@@ -47,7 +49,7 @@ def evaluate(
         text = trained.task.read_back(own)
     else:
         text = trained.task.read(data, target, columns_of(columns))
-    options = search_options(settings)
+    options = decoding_options(settings)
     with err.status(f"Evaluating on {len(text)} examples"):
         scores = trained.evaluate(text, **options)
     if record:
@@ -65,15 +67,21 @@ def predict(
     texts: Annotated[
         list[str] | None, typer.Argument(help="Texts; standard input if none.")
     ] = None,
+    prefix: Annotated[
+        str | None, typer.Option(help="What every result must start with.")
+    ] = None,
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
     """Translate texts given as arguments or, a line each, on standard input."""
+    options = decoding_options(settings)
     trained = _load(preset)
     if not texts:
         sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")
         texts = [line.rstrip("\n") for line in sys.stdin]
-    results = trained.predict(texts, **search_options(settings))
+    if prefix is not None:
+        options["prefixes"] = [prefix] * len(texts)
+    results = trained.predict(texts, **options)
     if as_json:
         return print_json(
             [
@@ -83,8 +91,31 @@ def predict(
         )
     for result in results:
         out.print(result.text, markup=False, highlight=False, soft_wrap=True)
+        for other in result.alternatives:
+            line = f"    {other.score:.3f}  {other.text}"
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
         if result.truncated:
             err.print("[yellow]The text above was longer than the model reads.[/]")
+
+
+def score(
+    preset: Source,
+    data: Annotated[Path, typer.Option(help="Pairs of a source and a result.")],
+    target: Target = None,
+    columns: Columns = None,
+    as_json: Json = False,
+) -> None:
+    """Log probability of given translations, a line each."""
+    trained = _load(preset)
+    text = trained.task.read(data, target, columns_of(columns))
+    found = trained.log_probabilities(text.sources, text.targets)
+    rows = list(zip(found, text.sources, text.targets, strict=True))
+    if as_json:
+        names = ("log_probability", "source", "target")
+        return print_json([dict(zip(names, row, strict=True)) for row in rows])
+    for number, one, other in rows:
+        line = f"{number:.4f}\t{one}\t{other}"
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def plot(
@@ -103,7 +134,7 @@ def plot(
             raise typer.BadParameter("--set goes with a preset: an export is as it is.")
         sources, targets, weights = _exported_alignment(source, text)
     else:
-        found = _load(source).attention(text, **search_options(settings))
+        found = _load(source).attention(text, **decoding_options(settings))
         sources, targets = found.source_pieces, found.target_pieces
         weights = found.weights
     plot_alignment(sources, targets, weights, path, words=not pieces)
@@ -122,6 +153,28 @@ def _is_export(source: str) -> bool:
     folder = Path(source)
     found = [*folder.glob("saved_model.pb"), *folder.glob("*/saved_model.pb")]
     return bool(found) and not (folder / "config.json").is_file()
+
+
+def _evaluate_export(folder, data, target, columns, settings, as_json):
+    from zoo.data.parallel_text import read_parallel_text
+    from zoo.metrics.translation import score_translations
+    from zoo.serving import answer_export
+
+    if data is None or settings:
+        raise typer.BadParameter(
+            "An export is evaluated with --data, and without --set: it is as it is."
+        )
+    text = read_parallel_text(data, target, columns_of(columns))
+    batches = [text.sources[n : n + 64] for n in range(0, len(text), 64)]
+    with err.status(f"Evaluating on {len(text)} examples"):
+        answers = answer_export(
+            folder, [("serving_default", {"texts": batch}) for batch in batches]
+        )
+    found = [one for answer in answers for one in answer["translations"]]
+    scores = score_translations(found, text.references)
+    if as_json:
+        return print_json(scores)
+    _print_scores(scores | {"by_length": []})
 
 
 def _exported_alignment(folder, text):
@@ -143,6 +196,8 @@ def _print_scores(scores: dict) -> None:
     )
     for name, signature in scores["signatures"].items():
         out.print(f"{name}: {signature}", highlight=False, soft_wrap=True)
+    if not scores["by_length"]:
+        return
     table = Table("Source length", "Sentences", "BLEU", "chrF", box=None)
     for row in scores["by_length"]:
         table.add_row(

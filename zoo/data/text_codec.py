@@ -50,6 +50,33 @@ class TextCodec(tf.Module):
         ends = tf.fill([pieces.nrows(), 1], END_ID)
         return tf.concat([pieces, ends], axis=1), truncated
 
+    def surfaces(self, texts):
+        """What stands in the texts for each piece that `encode` gives.
+
+        Args:
+            texts: strings, shape (batch,).
+
+        Returns:
+            Strings without the spaces around them, shape (batch, length), "" for the
+            end token and padding.
+        """
+        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
+        texts = tf.strings.substr(texts, 0, self.max_characters, unit="UTF8_CHAR")
+        _, starts, ends = self._tokenizer.tokenize_with_offsets(texts)
+        places = starts[:, : self.max_pieces - 1].to_tensor()
+        lengths = ends[:, : self.max_pieces - 1].to_tensor() - places
+        copies = tf.repeat(texts[:, None], tf.shape(places)[1], axis=1)
+        surfaces = tf.strings.strip(tf.strings.substr(copies, places, lengths))
+        return tf.pad(surfaces, [[0, 0], [0, 1]])
+
+    def join(self, pieces):
+        """Joins pieces, shape (batch, length), to strings, shape (batch,).
+
+        `decode` does the same for ids, and so only for pieces of the vocabulary.
+        """
+        joined = tf.strings.reduce_join(pieces, axis=-1)
+        return tf.strings.strip(tf.strings.regex_replace(joined, "▁", " "))
+
     def decode(self, ids):
         """Detokenizes padded ids, shape (batch, length), to strings, shape (batch,)."""
         ids = tf.convert_to_tensor(ids, tf.int32)

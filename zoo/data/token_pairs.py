@@ -4,12 +4,15 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from zoo.data.vocabulary import PADDING_ID, START_ID
 
-BUCKETS = (8, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128)
+# Few, for a compiling backend compiles each: on an accelerator that takes longer than
+# the padding it saves.
+BUCKETS = (8, 12, 16, 24, 32, 48, 64, 96, 128)
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,25 @@ class Ragged:
         values = np.concatenate(rows) if rows else np.zeros(0, np.int32)
         return cls(values, np.cumsum([len(row) for row in rows], dtype=np.int64))
 
-    @property
+    @classmethod
+    def join(cls, parts: "Sequence[Ragged]") -> "Ragged":
+        """All rows of several, in order."""
+        lengths = np.concatenate([part.lengths for part in parts])
+        return cls(np.concatenate([part.values for part in parts]), np.cumsum(lengths))
+
+    @cached_property
     def lengths(self) -> np.ndarray:
         return np.diff(self.ends, prepend=0)
+
+    def padded(self, numbers, count: int, width: int) -> np.ndarray:
+        """Some rows as an array of shape (count, width), padded below and right."""
+        array = np.full((count, width), PADDING_ID, np.int32)
+        lengths = self.lengths[numbers][:, np.newaxis]
+        columns = np.arange(width)
+        starts = self.ends[numbers][:, np.newaxis] - lengths
+        real = columns < lengths
+        array[: len(numbers)][real] = self.values[(starts + columns)[real]]
+        return array
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -53,6 +72,14 @@ class TokenPairs:
             source_ends=self.sources.ends,
             target_values=self.targets.values,
             target_ends=self.targets.ends,
+        )
+
+    @classmethod
+    def join(cls, parts: "Sequence[TokenPairs]") -> "TokenPairs":
+        """All pairs of several sets, in order."""
+        return cls(
+            Ragged.join([part.sources for part in parts]),
+            Ragged.join([part.targets for part in parts]),
         )
 
     @classmethod
@@ -146,15 +173,11 @@ class TokenPairBatches:
         return min(max(1, self.batch_tokens // self.buckets[bucket]), max(1, available))
 
     def _batch(self, bucket: int, members: np.ndarray):
-        width = self.buckets[bucket]
-        shape = (self._rows(bucket), width)
-        sources, inputs, targets = (
-            np.full(shape, PADDING_ID, np.int32) for _ in range(3)
-        )
-        for row, index in enumerate(members):
-            source, target = self.pairs.sources[index], self.pairs.targets[index]
-            sources[row, : len(source)] = source
-            targets[row, : len(target)] = target
-            inputs[row, 0] = START_ID
-            inputs[row, 1 : len(target)] = target[:-1]
+        shape = self._rows(bucket), self.buckets[bucket]
+        sources = self.pairs.sources.padded(members, *shape)
+        targets = self.pairs.targets.padded(members, *shape)
+        # The decoder reads what stands before each target.
+        inputs = np.roll(targets, 1, axis=1)
+        inputs[:, 0] = START_ID
+        inputs[targets == PADDING_ID] = PADDING_ID
         return {"source_ids": sources, "target_ids": inputs}, targets

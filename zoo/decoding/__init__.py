@@ -1,9 +1,15 @@
-"""Searching for the best output of a sequence model, inside a TensorFlow graph.
+"""Decoding: greedy and beam search, sampling and scoring over any model, in a graph."""
 
-A model takes part through `encode`, `initial_state` and `step`; see
-`zoo.models.rnn_seq2seq` for what they take and return.
-"""
+from zoo.decoding.decode import decode, score
+from zoo.decoding.options import DecodingOptions, Hypotheses
+from zoo.decoding.steppers import ModelStepper, Stepper, gather_rows
 
-from zoo.decoding.search import Hypotheses, SearchOptions, search
-
-__all__ = ["Hypotheses", "SearchOptions", "search"]
+__all__ = [
+    "DecodingOptions",
+    "Hypotheses",
+    "ModelStepper",
+    "Stepper",
+    "decode",
+    "gather_rows",
+    "score",
+]

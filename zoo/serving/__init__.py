@@ -2,9 +2,16 @@
 
 from zoo.serving.check_export import (
     ExportCheckFailed,
+    answer_export,
     check_export,
     run_export,
     version_folder,
 )
 
-__all__ = ["ExportCheckFailed", "check_export", "run_export", "version_folder"]
+__all__ = [
+    "ExportCheckFailed",
+    "answer_export",
+    "check_export",
+    "run_export",
+    "version_folder",
+]

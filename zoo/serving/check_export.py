@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,13 +50,31 @@ def run_export(folder, requests: dict) -> dict:
     Raises:
         ExportCheckFailed: the process failed; the message is its own.
     """
+    return dict(zip(requests, answer_export(folder, requests.items()), strict=True))
+
+
+def answer_export(folder, requests) -> list[dict]:
+    """Runs any number of requests, in order, in one clean process.
+
+    Args:
+        folder: an export, or a folder of versions.
+        requests: pairs of a signature and its inputs.
+
+    Returns:
+        The outputs of each request, as nested lists.
+
+    Raises:
+        ExportCheckFailed: the process failed; the message is its own.
+    """
     folder = version_folder(folder).resolve()
     done = subprocess.run(
-        [sys.executable, "-I", str(_SCRIPT), str(folder), json.dumps(requests)],
+        [sys.executable, "-I", str(_SCRIPT), str(folder)],
+        input=json.dumps([list(request) for request in requests]),
         capture_output=True,
         text=True,
         encoding="utf-8",
         cwd=folder,
+        env=os.environ | read_json(folder / MANIFEST).get("environment", {}),
     )
     if done.returncode:
         raise ExportCheckFailed(

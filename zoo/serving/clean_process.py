@@ -2,10 +2,10 @@
 
 A script of its own: `check_export` starts it in an isolated interpreter, which
 does not look into the user's folder, and checks at the end that nothing of this package
-or of `recipes` was imported. It prints a JSON object: the outputs of every requested
-signature.
+or of `recipes` was imported. It reads requests as JSON, pairs of a signature and its
+inputs, and prints the outputs of each.
 
-    python -I clean_process.py EXPORT '{"signature": {"input": [values]}}'
+    echo '[["signature", {"input": [values]}]]' | python -I clean_process.py EXPORT
 """
 
 import glob
@@ -18,14 +18,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 
-def main(folder: str, requests: str) -> None:
+def main(folder: str) -> None:
     import tensorflow as tf
 
+    requests = json.load(sys.stdin)
     for library in text_libraries():
         tf.load_op_library(library)
     loaded = tf.saved_model.load(folder)
-    answers = {}
-    for name, inputs in json.loads(requests).items():
+    answers = []
+    for name, inputs in requests:
         if name not in loaded.signatures:
             raise SystemExit(
                 f"No signature {name!r}. There is: {', '.join(loaded.signatures)}."
@@ -35,11 +36,11 @@ def main(folder: str, requests: str) -> None:
         tensors = {
             key: tf.constant(value, specs[key].dtype) for key, value in inputs.items()
         }
-        answers[name] = {key: plain(v) for key, v in function(**tensors).items()}
+        answers.append({key: plain(v) for key, v in function(**tensors).items()})
     ours = [name for name in sys.modules if name.split(".")[0] in ("zoo", "recipes")]
     if ours:
         raise SystemExit(f"The process is not clean: it imported {', '.join(ours)}.")
-    json.dump(answers, sys.stdout, ensure_ascii=False)
+    json.dump(answers, sys.stdout)
 
 
 def text_libraries() -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.data.vocabulary import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
-from zoo.decoding import SearchOptions, search
+from zoo.decoding import DecodingOptions, ModelStepper, decode
 from zoo.losses import SequenceCrossentropy
 from zoo.models import RNNSeq2Seq
 from zoo.studies.bottleneck import ReversalOptions
@@ -18,7 +18,7 @@ from zoo.weights import assign_arrays, model_arrays, read_arrays, write_arrays
 
 _FIRST_ID = UNKNOWN_ID + 1
 _STATE = "weights.safetensors"
-_GREEDY = SearchOptions(beam_size=1)
+_GREEDY = DecodingOptions(beam_size=1)
 # Held-out sequences decoded at once.
 _BATCH = 64
 # Streams of random numbers: training data and held-out data never share one.
@@ -65,7 +65,9 @@ class Learner:
             self._train_step, input_signature=[ids] * 3, autograph=False
         )
         self._decode = tf.function(
-            lambda ids: search(self.model, ids, _row_lengths(ids), _GREEDY).ids[:, 0],
+            lambda ids: decode(
+                ModelStepper(self.model), ids, _row_lengths(ids), _GREEDY
+            ).ids[:, 0],
             input_signature=[ids],
             autograph=False,
         )

@@ -40,8 +40,9 @@ class Task(Protocol):
     def model_options(self) -> dict:
         """The model's arguments that follow from the data."""
 
-    def encode(self, data: Any) -> Any:
-        """Raw data to arrays, as the exported model would do it."""
+    def encode(self, data: Any, training: bool = False) -> Any:
+        """Raw data to arrays, as the exported model would do it; for training, a task
+        may add variants of them."""
 
     def batches(self, encoded: Any, batch_tokens: int, seed: int | None) -> Any:
         """Arrays to batches: has `stream(start_step)`, `once()`, `steps_per_epoch`."""
@@ -65,5 +66,5 @@ class Runner(Protocol):
     def attention(self, text: Any, **options: Any) -> Any:
         """What the model looked at, with a `plot(path)`."""
 
-    def exported(self) -> Any:
+    def exported(self, weights: str, watch: Any, **options: Any) -> Any:
         """What an export needs: see `zoo.export.Exportable`."""

@@ -15,7 +15,7 @@ from zoo.data.parallel_text import (
     write_parallel_text,
 )
 from zoo.data.token_pairs import Ragged, TokenPairBatches, TokenPairs
-from zoo.data.vocabulary import Vocabulary
+from zoo.data.vocabulary import END_ID, Vocabulary
 from zoo.tasks.task import Runner
 
 
@@ -25,31 +25,59 @@ class TranslationTask:
     Args:
         source_vocabulary: of the source language.
         target_vocabulary: of the target language.
+        subword_samples: how many segmentations of each pair are trained on.
     """
 
     name = "translation"
     encoded_type = TokenPairs
 
-    def __init__(self, source_vocabulary: Vocabulary, target_vocabulary: Vocabulary):
+    def __init__(
+        self,
+        source_vocabulary: Vocabulary,
+        target_vocabulary: Vocabulary,
+        subword_samples: int = 1,
+    ):
+        if subword_samples < 1:
+            raise ValueError(
+                f"subword_samples must be at least 1. Received: {subword_samples}."
+            )
         self.source_vocabulary = source_vocabulary
         self.target_vocabulary = target_vocabulary
+        self.subword_samples = subword_samples
 
     @classmethod
-    def learn(cls, data: ParallelText, vocabulary_size: int) -> "TranslationTask":
+    def learn(
+        cls,
+        data: ParallelText,
+        vocabulary_size: int,
+        shared: bool = False,
+        subword_samples: int = 1,
+    ) -> "TranslationTask":
         """Learns both vocabularies from training pairs.
 
         Args:
             data: the training set, and no other.
-            vocabulary_size: pieces a language, at most.
+            vocabulary_size: pieces a language, at most, or of both if shared.
+            shared: one vocabulary for both languages.
+            subword_samples: how many segmentations of each pair `encode` gives for
+                training; all but the first are drawn at random (Kudo, 2018).
         """
+        if shared:
+            texts = data.sources + data.targets
+            both = Vocabulary.learn(texts, vocabulary_size, keep_characters=True)
+            return cls(both, both, subword_samples)
         return cls(
             Vocabulary.learn(data.sources, vocabulary_size),
             Vocabulary.learn(data.targets, vocabulary_size, keep_characters=True),
+            subword_samples,
         )
 
     @classmethod
     def load(cls, folder) -> "TranslationTask":
         folder = Path(folder)
+        if (folder / "shared.model").is_file():
+            both = Vocabulary.load(folder / "shared.model")
+            return cls(both, both)
         return cls(
             Vocabulary.load(folder / "source.model"),
             Vocabulary.load(folder / "target.model"),
@@ -57,6 +85,9 @@ class TranslationTask:
 
     def save(self, folder) -> None:
         folder = Path(folder)
+        if self.source_vocabulary is self.target_vocabulary:
+            (folder / "shared.model").write_bytes(self.source_vocabulary.proto)
+            return
         (folder / "source.model").write_bytes(self.source_vocabulary.proto)
         (folder / "target.model").write_bytes(self.target_vocabulary.proto)
 
@@ -102,11 +133,16 @@ class TranslationTask:
 
         return TextCodec(self.source_vocabulary), TextCodec(self.target_vocabulary)
 
-    def encode(self, data: ParallelText) -> TokenPairs:
+    def encode(self, data: ParallelText, training: bool = False) -> TokenPairs:
         """Tokenizes with the graph's own operations.
 
         Pairs with a side too long for the model are left out, and counted in a
         `DataWarning`: cut short, they would teach to stop early.
+
+        Args:
+            data: the pairs.
+            training: follow each other with as many copies as `subword_samples` says:
+                the first as the graph tokenizes, the others in pieces drawn at random.
         """
         (sources, long_sources), (targets, long_targets) = (
             self.with_codecs(lambda codecs, n=n, t=texts: _encode_all(codecs[n], t))
@@ -121,9 +157,42 @@ class TranslationTask:
                 stacklevel=2,
             )
         kept = np.flatnonzero(~too_long)
-        return TokenPairs(
+        best = TokenPairs(
             Ragged.from_rows([sources[n] for n in kept]),
             Ragged.from_rows([targets[n] for n in kept]),
+        )
+        samples = self.subword_samples if training else 1
+        texts = [[side[n] for n in kept] for side in (data.sources, data.targets)]
+        longest = self.codecs[0].max_pieces
+        return TokenPairs.join(
+            [best, *(self.sample(n, best, *texts, longest) for n in range(1, samples))]
+        )
+
+    def sample(
+        self,
+        number: int,
+        best: TokenPairs,
+        sources: list[str],
+        targets: list[str],
+        longest: int,
+    ) -> TokenPairs:
+        """One segmentation of each pair, drawn at random; needs no TensorFlow.
+
+        Args:
+            number: which sample; each has a seed of its own.
+            best: the pairs as `encode` gives them; one stands in for a sample that is
+                too long.
+            sources: the texts of all pairs.
+            targets: likewise.
+            longest: most pieces, the end token included.
+        """
+        return TokenPairs(
+            _sampled(
+                self.source_vocabulary, sources, 2 * number, best.sources, longest
+            ),
+            _sampled(
+                self.target_vocabulary, targets, 2 * number + 1, best.targets, longest
+            ),
         )
 
     def source_lengths(self, texts: list[str]) -> np.ndarray:
@@ -162,6 +231,13 @@ class TranslationTask:
                 ("target_vocabulary", self.target_vocabulary),
             )
         }
+
+
+def _sampled(vocabulary, texts, seed, best: Ragged, longest) -> Ragged:
+    rows = vocabulary.sample(texts, seed)
+    return Ragged.from_rows(
+        [*row, END_ID] if len(row) < longest else best[n] for n, row in enumerate(rows)
+    )
 
 
 def _encode_all(codec, texts: list[str]) -> tuple[list, np.ndarray]:

@@ -1,5 +1,6 @@
 """Translating with a trained model: results, scores, alignment, signatures."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import keras
@@ -7,14 +8,18 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.data.parallel_text import ParallelText
-from zoo.decoding import SearchOptions
+from zoo.data.vocabulary import UNKNOWN_ID
+from zoo.decoding import DecodingOptions, ModelStepper
 from zoo.export import Exportable
+from zoo.inference import INT8_ENVIRONMENT, exported_stepper
 from zoo.metrics.translation import score_by_length, score_translations
 from zoo.plots import plot_alignment
 from zoo.tasks.translation_graph import TranslationGraph
-from zoo.values import convert_fields
+from zoo.values import convert, convert_fields
 
 _BATCH = 64
+# So many texts are enough to see how large numbers get.
+_WATCHED = 64
 # Inputs whose answers an export records: short, longer, and empty.
 _SAMPLE = ["Knowledge is power.", "Where is the nearest station?", ""]
 
@@ -25,13 +30,15 @@ class Translation:
 
     Attributes:
         text: the translation.
-        score: log probability over length penalty, at most 0.
+        score: as the decoding ranks it: log probability over length penalty, at most 0.
         truncated: the source was longer than the model reads.
+        alternatives: the next best translations, if `num_hypotheses` asked for them.
     """
 
     text: str
     score: float
     truncated: bool
+    alternatives: tuple["Translation", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,33 +81,45 @@ class TranslationRunner:
     def has_alignment(self) -> bool:
         return getattr(self.model, "attention", None) != "none"
 
-    def predict(self, texts: list[str], **options) -> list[Translation]:
+    def predict(self, texts: list[str], prefixes=None, **options) -> list[Translation]:
         """Translates texts, in any number.
 
         Args:
             texts: source texts.
-            **options: fields of `zoo.decoding.SearchOptions`, such as `beam_size`.
+            prefixes: what each translation must start with, or `None`.
+            **options: fields of `zoo.decoding.DecodingOptions`, such as `beam_size`;
+                `suppress`, target pieces that are never written; `replace_unknown`,
+                whether the source's text is copied where a piece is unknown.
 
         Raises:
             TypeError: not a list of strings.
+            ValueError: another number of prefixes than texts, or an unknown piece.
         """
         _check_texts(texts)
-        run = self._runner_of("translate", options)
+        inputs = {"texts": list(texts)}
+        if prefixes is not None:
+            _check_texts(prefixes)
+            _check_as_many(texts, prefixes, "prefixes")
+            inputs["prefixes"] = list(prefixes)
+        run = self._runner_of("n_best", options, list(inputs))
         results: list = [None] * len(texts)
-        # Sentences of like length together: less padding.
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        for start in range(0, len(order), _BATCH):
-            chosen = order[start : start + _BATCH]
-            found = run([texts[index] for index in chosen])
+        for chosen in _batches(texts):
+            found = run(*([values[n] for n in chosen] for values in inputs.values()))
+            found = {key: value.numpy() for key, value in found.items()}
             for row, index in enumerate(chosen):
                 results[index] = _translation(found, row)
         return results
 
-    def attention(self, text: str, **options) -> Alignment:
+    def attention(self, text: str, hypothesis: int = 0, **options) -> Alignment:
         """Translates one text and returns what each target piece looked at.
 
+        Args:
+            text: the source.
+            hypothesis: which translation, from 0, the best.
+            **options: as in `predict`.
+
         Raises:
-            ValueError: the model has no attention.
+            ValueError: the model has no attention, or there is no such hypothesis.
         """
         _check_texts([text])
         if not self.has_alignment:
@@ -108,16 +127,47 @@ class TranslationRunner:
                 "This model has no attention: one vector of fixed length stands for "
                 "the whole source. Load a preset with attention to see an alignment."
             )
-        found = self._runner_of("align", options)([text])
-        sources, targets = (
-            int(found[f"{side}_lengths"][0]) for side in ("source", "target")
-        )
+        run = self._runner_of("n_best", options, ["texts"])
+        found = {key: value.numpy() for key, value in run([text]).items()}
+        best = _translation(found, 0)
+        translations = (best, *best.alternatives)
+        if not 0 <= hypothesis < len(translations):
+            raise ValueError(
+                "hypothesis counts from 0 and must be below num_hypotheses. Received: "
+                f"hypothesis={hypothesis}; {len(translations)} found."
+            )
+        sources = found["source_lengths"][0]
+        targets = found["target_lengths"][0, hypothesis]
         return Alignment(
-            _translation(found, 0),
-            [piece.decode() for piece in found["source_pieces"][0, :sources].numpy()],
-            [piece.decode() for piece in found["target_pieces"][0, :targets].numpy()],
-            found["alignment"][0, :targets, :sources].numpy(),
+            translations[hypothesis],
+            _decoded(found["source_pieces"][0, :sources]),
+            _decoded(found["target_pieces"][0, hypothesis, :targets]),
+            found["alignment"][0, hypothesis, :targets, :sources],
         )
+
+    def log_probabilities(self, texts: list[str], translations: list[str]):
+        """Log probability of each given translation, summed over its pieces.
+
+        Args:
+            texts: source texts.
+            translations: one of each.
+
+        Returns:
+            A list of floats, at most 0.
+
+        Raises:
+            ValueError: another number of translations than texts.
+        """
+        _check_texts(texts)
+        _check_texts(translations)
+        _check_as_many(texts, translations, "translations")
+        options = {"beam_size": 1, "length_penalty": 0.0}
+        run = self._runner_of("score", options, ["texts", "translations"])
+        results = np.zeros(len(texts), "float32")
+        for chosen in _batches(texts):
+            pairs = ([side[n] for n in chosen] for side in (texts, translations))
+            results[chosen] = run(*pairs)["log_probabilities"].numpy()
+        return results.tolist()
 
     def evaluate(self, data: ParallelText, tokenizer=None, **options) -> dict:
         """BLEU and chrF, over all sentences and by source length in pieces.
@@ -125,7 +175,7 @@ class TranslationRunner:
         Args:
             data: pairs; further references count.
             tokenizer: sacreBLEU's, chosen by script when `None`.
-            **options: fields of `zoo.decoding.SearchOptions`.
+            **options: fields of `zoo.decoding.DecodingOptions`.
         """
         texts = [found.text for found in self.predict(data.sources, **options)]
         lengths = self.task.source_lengths(data.sources)
@@ -138,61 +188,141 @@ class TranslationRunner:
         texts = [found.text for found in self.predict(data.sources, beam_size=1)]
         return score_translations(texts, data.references)["bleu"]
 
-    def exported(self):
-        """Signatures of names that stay: see README, "Serve it"."""
+    def exported(self, weights: str = "float32", watch=(), **options):
+        """Signatures of names that stay: see README, "Serve it".
+
+        Args:
+            weights: "float32", or "int8" for a Transformer.
+            watch: typical source texts, whose numbers give the ranges of int8.
+            **options: as in `predict`.
+
+        Raises:
+            ValueError: int8 without texts, or of a model that has none.
+        """
         _need_tensorflow()
+        chosen, extra = self._options(options)
 
         def make(codecs):
-            graph = TranslationGraph(self.model, *codecs)
-            methods = {"serving_default": "translate"}
+            longest = max(codec.max_pieces for codec in codecs)
+
+            def run_typical(stepper):
+                graph = TranslationGraph(stepper, *codecs, DecodingOptions(beam_size=1))
+                graph.watched(tf.constant(list(watch)[:_WATCHED]))
+
+            stepper, variables = exported_stepper(
+                self.model, longest, weights, run_typical if watch else None
+            )
+            graph = TranslationGraph(
+                stepper, *codecs, chosen, variables=variables, **extra
+            )
+            names = {"serving_default": "translate", "n_best": "n_best"}
             if self.has_alignment:
-                methods["with_alignment"] = "align"
+                names["with_alignment"] = "align"
+            signatures = {
+                name: _text_function(getattr(graph, method), ["texts"])
+                for name, method in names.items()
+            }
+            samples = {name: {"texts": _SAMPLE} for name in names}
+            signatures["score"] = _text_function(graph.score, ["texts", "translations"])
+            samples["score"] = {"texts": _SAMPLE, "translations": _SAMPLE}
+            details = {
+                "task": self.task.name,
+                "weights": weights,
+                "decoding": dataclasses.asdict(chosen) | extra,
+            }
             return Exportable(
-                module=graph,
-                signatures={
-                    name: _text_function(getattr(graph, method))
-                    for name, method in methods.items()
-                },
-                samples={name: {"texts": _SAMPLE} for name in methods},
-                details={"task": self.task.name} | self.task.describe(),
+                graph,
+                signatures,
+                samples,
+                details | self.task.describe(),
+                INT8_ENVIRONMENT if weights == "int8" else {},
             )
 
         return self.task.with_codecs(make)
 
-    def _runner_of(self, method: str, options: dict):
-        """A compiled method of the graph with these search options."""
+    def _options(self, options: dict):
+        """Decoding options and those of the graph, from a user's by name."""
+        options = dict(options)
+        replace = convert(
+            "replace_unknown", options.pop("replace_unknown", False), bool
+        )
+        pieces = convert("suppress", options.pop("suppress", ()), tuple[str, ...])
+        known = self.task.target_vocabulary.processor
+        ids = [known.piece_to_id(piece) for piece in pieces]
+        if unknown := [
+            piece for piece, n in zip(pieces, ids, strict=True) if n == UNKNOWN_ID
+        ]:
+            raise ValueError(
+                f"suppress takes pieces of the target vocabulary, which {unknown[0]!r} "
+                "is not. See what pieces a text has with attention(text)."
+            )
+        chosen = convert_fields(DecodingOptions, options)
+        chosen["suppressed"] = (*chosen.get("suppressed", ()), *ids)
+        if replace:
+            chosen["allow_unknown"] = True
+        return DecodingOptions(**chosen), {"replace_unknown": replace}
+
+    def _runner_of(self, method: str, options: dict, inputs: list[str]):
+        """A compiled method of the graph with these options."""
         _need_tensorflow()
-        chosen = SearchOptions(**convert_fields(SearchOptions, options))
+        chosen, extra = self._options(options)
 
         def run(texts, codecs):
-            key = (method, chosen, codecs)
+            key = (method, chosen, *extra.values(), codecs, *inputs)
             if key not in self._functions:
-                self._functions[key] = _compiled(self.model, codecs, method, chosen)
-            return self._functions[key](tf.constant(texts, tf.string))
+                # The weights may still change: no constants.
+                graph = TranslationGraph(
+                    ModelStepper(self.model), *codecs, chosen, **extra
+                )
+                self._functions[key] = _text_function(getattr(graph, method), inputs)
+            return self._functions[key](*(tf.constant(t, tf.string) for t in texts))
 
-        return lambda texts: self.task.with_codecs(lambda codecs: run(texts, codecs))
+        return lambda *texts: self.task.with_codecs(lambda codecs: run(texts, codecs))
 
 
-def _compiled(model, codecs, method: str, options):
-    return _text_function(getattr(TranslationGraph(model, *codecs), method), options)
-
-
-def _text_function(method, options=None):
-    """A compiled function of `texts`, for a Python call and for a signature alike."""
-    options = options or SearchOptions()
+def _text_function(method, inputs: list[str]):
+    """A compiled function of texts, for a Python call and for a signature alike."""
+    # Not the method itself: a signature must not have its optional arguments.
+    run = (lambda texts: method(texts)) if inputs == ["texts"] else method
     return tf.function(
-        lambda texts: method(texts, options),
-        input_signature=[tf.TensorSpec([None], tf.string, name="texts")],
+        run,
+        input_signature=[tf.TensorSpec([None], tf.string, name=n) for n in inputs],
         autograph=False,
     )
 
 
+def _batches(texts):
+    """Indices of texts of like length together: less padding."""
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+    for start in range(0, len(order), _BATCH):
+        yield order[start : start + _BATCH]
+
+
 def _translation(found, row: int) -> Translation:
-    return Translation(
-        found["translations"][row].numpy().decode(),
-        float(found["scores"][row]),
-        bool(found["truncated"][row]),
-    )
+    """The best translation of a row, with its alternatives, where they were found."""
+    all_found = [
+        Translation(text.decode(), float(score), bool(found["truncated"][row]))
+        for text, score, length in zip(
+            found["translations"][row],
+            found["scores"][row],
+            found["target_lengths"][row],
+            strict=True,
+        )
+        if length
+    ]
+    return dataclasses.replace(all_found[0], alternatives=tuple(all_found[1:]))
+
+
+def _decoded(pieces) -> list[str]:
+    return [piece.decode() for piece in pieces]
+
+
+def _check_as_many(texts, others, name):
+    if len(texts) != len(others):
+        raise ValueError(
+            f"Each text needs one of {name}. Received: {len(texts)} texts, "
+            f"{len(others)} {name}."
+        )
 
 
 def _check_texts(texts):

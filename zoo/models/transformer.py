@@ -1,0 +1,351 @@
+"""The Transformer (Vaswani et al., 2017, https://arxiv.org/abs/1706.03762)."""
+# Departures from the paper:
+# - norm="pre" is the default, as tensor2tensor came to use: it trains without a tuned
+#   warm-up; norm="post" is the paper's.
+# - source and target may have vocabularies and embeddings of their own: the paper's
+#   language pairs share an alphabet, Chinese and English do not (section 3.4).
+# - the output has a bias, as Marian's checkpoints do.
+# - dropout on attention weights and inside the feed-forward network is not in the paper
+#   but in its authors' code; both are off by default.
+
+import keras
+from keras import layers, ops
+
+from zoo.layers import (
+    DecoderBlock,
+    EncoderBlock,
+    FeedForward,
+    MultiHeadAttention,
+    SinePositions,
+)
+from zoo.ops.masking import padding_mask
+
+# Shape letters: B batch, S source length, T target length, H heads, D head size,
+# U units, V target vocabulary.
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Transformer(keras.Model):
+    """Encoder and decoder of attention alone, over token ids.
+
+    Id 0 is padding. Calling the model runs it along given target tokens. A decoder asks
+    `encode` once a sentence and `step` once a token: the source is projected to keys
+    and values once, and the keys and values of earlier target tokens are an argument
+    and a result, never computed again.
+
+    Args:
+        source_vocabulary_size: number of source ids.
+        target_vocabulary_size: number of target ids.
+        units: size of embeddings and blocks, d_model in the paper.
+        hidden_size: inside the feed-forward networks, d_ff.
+        num_heads: of every attention.
+        num_layers: blocks of the encoder.
+        num_decoder_layers: blocks of the decoder, by default as many.
+        norm: "pre" or "post".
+        activation: of the feed-forward networks.
+        position_layout: of `SinePositions`.
+        share_embeddings: one embedding for both languages; needs one vocabulary. The
+            output is tied to the target's embedding in any case.
+        dropout: on embeddings and on what each part of a block adds; rate in [0, 1).
+        attention_dropout: on attention weights.
+        hidden_dropout: inside the feed-forward networks.
+        alignment_layer: the decoder block, from 0, whose attention to the source,
+            averaged over its heads, `step` returns; by default the last but one, which
+            agrees best with human alignment (Garg et al., 2019,
+            https://arxiv.org/abs/1909.02074, section 3.1).
+        **kwargs: `name` and `dtype`, for `keras.Model`.
+
+    Call arguments:
+        inputs: dictionary of `source_ids`, shape (batch, source_length), and
+            `target_ids`, shape (batch, target_length): the target shifted right, with
+            the start token first.
+        training: whether dropout acts.
+
+    Returns:
+        Logits of the next target token, shape
+        (batch, target_length, target_vocabulary_size).
+
+    Raises:
+        ValueError: sizes that do not go together.
+    """
+
+    def __init__(
+        self,
+        source_vocabulary_size: int,
+        target_vocabulary_size: int,
+        units: int = 512,
+        hidden_size: int = 2048,
+        num_heads: int = 8,
+        num_layers: int = 6,
+        num_decoder_layers: int | None = None,
+        norm: str = "pre",
+        activation: str = "relu",
+        position_layout: str = "interleaved",
+        share_embeddings: bool = False,
+        dropout: float = 0.1,
+        attention_dropout: float = 0.0,
+        hidden_dropout: float = 0.0,
+        alignment_layer: int | None = None,
+        **kwargs,
+    ):
+        kwargs.setdefault("name", "transformer")
+        super().__init__(**kwargs)
+        num_decoder_layers = num_decoder_layers or num_layers
+        if alignment_layer is None:
+            alignment_layer = max(num_decoder_layers - 2, 0)
+        _check_sizes(num_layers, num_decoder_layers, alignment_layer)
+        if share_embeddings and source_vocabulary_size != target_vocabulary_size:
+            raise ValueError(
+                "share_embeddings=True needs one vocabulary for both languages. "
+                f"Received: {source_vocabulary_size} source and "
+                f"{target_vocabulary_size} target ids."
+            )
+        self.source_vocabulary_size = source_vocabulary_size
+        self.target_vocabulary_size = target_vocabulary_size
+        self.units = units
+        self.hidden_size = hidden_size
+        self.num_heads = num_heads
+        self.num_layers = num_layers
+        self.num_decoder_layers = num_decoder_layers
+        self.norm = norm
+        self.activation = activation
+        self.position_layout = position_layout
+        self.share_embeddings = share_embeddings
+        self.dropout = dropout
+        self.attention_dropout = attention_dropout
+        self.hidden_dropout = hidden_dropout
+        self.alignment_layer = alignment_layer
+        self._make_layers({"dtype": self.dtype_policy})
+        # A batch's shape is its bucket's: TensorFlow's XLA would compile for each on a
+        # CPU, for minutes; JAX compiles whatever this says.
+        self.supports_jit = keras.backend.backend() != "tensorflow"
+
+    def _make_layers(self, dtype):
+        if self.share_embeddings:
+            shared = self._make_embedding(
+                "embedding", self.target_vocabulary_size, dtype
+            )
+            self.source_embedding = self.target_embedding = shared
+        else:
+            self.source_embedding = self._make_embedding(
+                "source_embedding", self.source_vocabulary_size, dtype
+            )
+            self.target_embedding = self._make_embedding(
+                "target_embedding", self.target_vocabulary_size, dtype
+            )
+        self.positions = SinePositions(
+            layout=self.position_layout, name="positions", **dtype
+        )
+        self.embedding_dropout = layers.Dropout(
+            self.dropout, name="embedding_dropout", **dtype
+        )
+        block = {"norm": self.norm, "dropout": self.dropout, **dtype}
+        self.encoder = [
+            EncoderBlock(
+                self._make_attention("attention", dtype),
+                self._make_feed_forward(dtype),
+                name=f"encoder_{index}",
+                **block,
+            )
+            for index in range(self.num_layers)
+        ]
+        self.decoder = [
+            DecoderBlock(
+                self._make_attention("self_attention", dtype, causal=True),
+                self._make_attention("cross_attention", dtype),
+                self._make_feed_forward(dtype),
+                name=f"decoder_{index}",
+                **block,
+            )
+            for index in range(self.num_decoder_layers)
+        ]
+        self.encoder_norm = self.decoder_norm = None
+        if self.norm == "pre":
+            epsilon = self.encoder[0].epsilon
+            self.encoder_norm, self.decoder_norm = (
+                layers.LayerNormalization(epsilon=epsilon, name=name, **dtype)
+                for name in ("encoder_norm", "decoder_norm")
+            )
+
+    def _make_embedding(self, name, size, dtype):
+        # Multiplied by the root of its size, an embedding starts with numbers around 1.
+        initializer = keras.initializers.RandomNormal(stddev=self.units**-0.5)
+        return layers.ReversibleEmbedding(
+            size, self.units, embeddings_initializer=initializer, name=name, **dtype
+        )
+
+    def _make_attention(self, name, dtype, causal=False):
+        return MultiHeadAttention(
+            self.num_heads,
+            self.units,
+            dropout=self.attention_dropout,
+            causal=causal,
+            name=name,
+            **dtype,
+        )
+
+    def _make_feed_forward(self, dtype):
+        return FeedForward(
+            self.hidden_size,
+            activation=self.activation,
+            dropout=self.hidden_dropout,
+            name="feed_forward",
+            **dtype,
+        )
+
+    def build(self, input_shape=None):
+        shape = (None, None, self.units)
+        self.source_embedding.build((None, None))
+        if not self.share_embeddings:
+            self.target_embedding.build((None, None))
+        for block in self.encoder:
+            block.build(shape)
+        for block in self.decoder:
+            block.build(shape, shape)
+        if self.norm == "pre":
+            self.encoder_norm.build(shape)
+            self.decoder_norm.build(shape)
+        self.output_bias = self.add_weight(
+            shape=(self.target_vocabulary_size,),
+            initializer="zeros",
+            name="output_bias",
+        )
+        self.built = True
+
+    def encode(self, source_ids, training: bool = False) -> dict:
+        """Reads the source sentences, once each.
+
+        Args:
+            source_ids: shape (batch, source_length), 0 = padding.
+            training: whether dropout acts.
+
+        Returns:
+            Memory: a nested dictionary of tensors whose first axis is the batch, for
+            `initial_state` and `step`: the "mask", and for each block of the decoder
+            the source's "keys" and "values".
+        """
+        values_BSU, mask_BS = self._read(source_ids, training)
+        blocks = [block.start(values_BSU)["memory"] for block in self.decoder]
+        return {"mask": mask_BS, "blocks": blocks}
+
+    def initial_state(self, memory: dict) -> list:
+        """What the decoder remembers before the first token: empty keys and values."""
+        # Both attentions have heads of one size: the source's, cut to no length.
+        return [
+            {name: heads_BHSD[:, :, :0] for name, heads_BHSD in block.items()}
+            for block in memory["blocks"]
+        ]
+
+    def step(self, token_ids, state: list, memory: dict):
+        """Advances every sentence by one target token.
+
+        Args:
+            token_ids: the last target tokens, shape (batch,).
+            state: from `initial_state` or the last `step`.
+            memory: from `encode`.
+
+        Returns:
+            Logits of the next token, shape (batch, target_vocabulary_size); the new
+            state, one token longer; the attention weights to the source, shape
+            (batch, source_length).
+        """
+        ids_B1 = ops.expand_dims(token_ids, 1)
+        start = ops.shape(state[0]["keys"])[2]
+        values_B1U = self._embed(self.target_embedding, ids_B1, start=start)
+        longer, weights_BS = [], None
+        for index, block in enumerate(self.decoder):
+            cache = {"self": state[index], "memory": memory["blocks"][index]}
+            values_B1U, weights_BH1S, cache = block.advance(
+                values_B1U, cache, memory_mask=memory["mask"]
+            )
+            longer.append(cache["self"])
+            if index == self.alignment_layer:
+                weights_BS = ops.mean(weights_BH1S, axis=1)[:, 0]
+        return self._logits(values_B1U)[:, 0], longer, weights_BS
+
+    def force(self, source_ids, target_ids, training: bool = False):
+        """Runs along given target tokens ("teacher forcing").
+
+        Returns:
+            Logits, shape (batch, target_length, target_vocabulary_size), and attention
+            weights, shape (batch, target_length, source_length).
+        """
+        memory_BSU, mask_BS = self._read(source_ids, training)
+        values_BTU = self._embed(self.target_embedding, target_ids, training)
+        weights_BTS = None
+        for index, block in enumerate(self.decoder):
+            aligns = index == self.alignment_layer
+            outputs = block(
+                values_BTU,
+                memory_BSU,
+                memory_mask=mask_BS,
+                return_weights=aligns,
+                training=training,
+            )
+            if aligns:
+                values_BTU, (_, weights_BHTS) = outputs
+                weights_BTS = ops.mean(weights_BHTS, axis=1)
+            else:
+                values_BTU = outputs
+        return self._logits(values_BTU), weights_BTS
+
+    def call(self, inputs, training=False):
+        logits, _ = self.force(inputs["source_ids"], inputs["target_ids"], training)
+        return logits
+
+    def _read(self, source_ids, training):
+        """The encoder's outputs and which of them are words."""
+        mask_BS = padding_mask(source_ids)
+        values_BSU = self._embed(self.source_embedding, source_ids, training)
+        for block in self.encoder:
+            values_BSU = block(values_BSU, key_mask=mask_BS, training=training)
+        if self.encoder_norm is not None:
+            values_BSU = self.encoder_norm(values_BSU)
+        return values_BSU, mask_BS
+
+    def _embed(self, embedding, ids, training=False, start=0):
+        """Words and positions, section 3.4 and 3.5."""
+        values = embedding(ids)
+        values = values * ops.cast(self.units**0.5, values.dtype)
+        values = values + self.positions(values, start=start)
+        return self.embedding_dropout(values, training=training)
+
+    def _logits(self, values):
+        if self.decoder_norm is not None:
+            values = self.decoder_norm(values)
+        logits = self.target_embedding(values, reverse=True)
+        return logits + ops.cast(self.output_bias, logits.dtype)
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(
+            source_vocabulary_size=self.source_vocabulary_size,
+            target_vocabulary_size=self.target_vocabulary_size,
+            units=self.units,
+            hidden_size=self.hidden_size,
+            num_heads=self.num_heads,
+            num_layers=self.num_layers,
+            num_decoder_layers=self.num_decoder_layers,
+            norm=self.norm,
+            activation=self.activation,
+            position_layout=self.position_layout,
+            share_embeddings=self.share_embeddings,
+            dropout=self.dropout,
+            attention_dropout=self.attention_dropout,
+            hidden_dropout=self.hidden_dropout,
+            alignment_layer=self.alignment_layer,
+        )
+        return config
+
+
+def _check_sizes(num_layers, num_decoder_layers, alignment_layer):
+    if num_layers < 1 or num_decoder_layers < 1:
+        raise ValueError(
+            "Encoder and decoder need at least one block each. Received: "
+            f"num_layers={num_layers}, num_decoder_layers={num_decoder_layers}."
+        )
+    if not 0 <= alignment_layer < num_decoder_layers:
+        raise ValueError(
+            f"alignment_layer must be from 0 to {num_decoder_layers - 1}, the number of a "
+            f"decoder's block. Received: alignment_layer={alignment_layer}."
+        )
