@@ -24,24 +24,25 @@ MAY_IMPORT = {
     "models": {"layers", "ops"},
     "data": {"files", "ops"},
     "decoding": {"data"},
+    "inference": {"decoding", "models", "ops"},
     "weights": {"files"},
     "export": {"files"},
     "serving": {"files"},
-    "tasks": {"data", "decoding", "export", "metrics", "plots", "values"},
+    "tasks": {"data", "decoding", "export", "inference", "metrics", "plots", "values"},
     "presets": {"files", "recipe", "registry", "values", "weights"},
-    "training": {"files", "losses", "metrics", "presets", "recipe", "values"}
+    "training": {"data", "files", "losses", "metrics", "presets", "recipe", "values"}
     | {"weights"},
-    "pretrained": {"export", "presets", "recipe", "training", "values"},
+    "pretrained": {"export", "presets", "recipe", "training", "values", "weights"},
     "studies": {"data", "decoding", "files", "layers", "losses", "metrics", "models"}
     | {"plots", "presets", "pretrained", "recipe", "registry", "training", "values"}
     | {"weights"},
     "cli": {"files", "plots", "presets", "pretrained", "recipe", "registry"}
-    | {"decoding", "serving", "studies", "training", "values"},
+    | {"data", "decoding", "metrics", "serving", "studies", "training", "values"},
     "__init__": {"presets", "pretrained", "registry"},
     "__main__": {"cli"},
 }
-MAY_IMPORT_TENSORFLOW = {"data", "decoding", "export", "serving", "studies", "tasks"}
-MAY_IMPORT_TENSORFLOW |= {"training"}
+MAY_IMPORT_TENSORFLOW = {"data", "decoding", "export", "inference", "serving"}
+MAY_IMPORT_TENSORFLOW |= {"studies", "tasks", "training"}
 
 
 def _room(path: Path) -> str:

@@ -12,6 +12,7 @@ from zoo.data.parallel_text import ParallelText
 from zoo.presets import Preset, save_preset
 
 PRESET = "translation_rnn/en-zh"
+TUNE = ("--train", "nowhere.tsv", "--out", "run")
 
 
 @pytest.fixture
@@ -78,6 +79,7 @@ def test_help_names_every_command(run):
     _, out, _ = run("--help")
     for command in ("list", "describe", "train", "evaluate", "predict", "plot"):
         assert command in out
+    assert "finetune" in out
     for command in ("export", "check-export", "demo"):
         assert command in out
 
@@ -152,6 +154,17 @@ def test_describe_a_preset_by_name_and_by_folder(run, tiny):
         (["train", "--resume", "x", "--train", "y"], 2, "--resume goes with --set"),
         (["train", "--resume", "x", "--columns", "1,2"], 2, "--resume goes with --set"),
         (["train", "--resume", "x", "--set", "stps=3"], 1, "Did you mean 'steps'?"),
+        (["finetune"], 2, "Missing: PRESET, --train, --out."),
+        (["finetune", "--resume", "nowhere"], 1, "holds no prepared training"),
+        (["finetune", "--resume", "x", "--freeze", "y"], 2, "--resume goes with --set"),
+        (["finetune", PRESET + "x", *TUNE], 1, f"Did you mean '{PRESET}'?"),
+        (["finetune", PRESET, *TUNE, "--set", "stps=3"], 1, "Did you mean 'steps'?"),
+        (["finetune", PRESET, *TUNE, "--rate", "x"], 2, "--rate takes PATTERN=FACTOR"),
+        (
+            ["finetune", PRESET, *TUNE, "--freeze", "x", "--set", "freeze=y"],
+            2,
+            "--freeze and --set freeze say it twice",
+        ),
         (["plot", PRESET, "Hi."], 2, "--out"),
         (["check-export", "nowhere"], 1, "nowhere holds no export"),
         (["evaluate", PRESET, "--target", "zh.txt"], 2, "--data"),
@@ -233,6 +246,30 @@ def test_a_damaged_training_folder_is_refused_by_name(run, pairs, tmp_path):
     code, _, err = run("train", "--resume", tmp_path / "run")
     assert code == 1
     assert "train.npz" in err
+
+
+def test_a_fine_tuning_tells_its_data_and_plan_before_it_begins(run, tiny, tmp_path):
+    path, folder = tmp_path / "mine.tsv", tmp_path / "run"
+    lines = [f"a cat ran{' sat' * n}\t猫跑{'坐' * n}\n" for n in range(30)]
+    path.write_text("".join(lines), encoding="utf-8")
+    arguments = ["finetune", tiny, "--train", path, "--out", folder, "--prepare-only"]
+    patterns = ["--freeze", "encoder/.*", "--rate", "readout/.*=0.5"]
+    code, out, err = run(*arguments, *patterns, "--set", "patience=3")
+    assert (code, out) == (0, "")
+    assert "27 examples to train on, 3 to validate on, held out by a hash" in err
+    assert "Frozen: 23,616 of " in err
+    assert "learning_rate=0.001  schedule=cosine" in err
+    assert "patience=3  freeze=encoder/.*  rates=readout/.*=0.5" in err
+    assert f"zoo finetune --resume {folder}" in err
+    code, _, err = run(*arguments[:-2], tmp_path / "other", "--columns", "2,1")
+    assert (code, "sides of the training data are swapped" in err) == (1, True)
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_training_from_scratch_is_no_fine_tuning(run, pairs, tmp_path):
+    run(*training(pairs, tmp_path / "run", "--prepare-only"))
+    code, _, err = run("finetune", "--resume", tmp_path / "run")
+    assert (code, "zoo train --resume" in err) == (1, True)
 
 
 # Using a preset

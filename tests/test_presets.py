@@ -308,6 +308,34 @@ def test_a_file_is_no_folder_to_save_in(tiny, tmp_path):
     assert (tmp_path / "file").read_text() == "text"
 
 
+def test_a_preset_saved_in_place_keeps_its_test_split(tiny, folder):
+    (folder / "test.tsv.gz").write_bytes(b"pairs")
+    save_preset(dataclasses.replace(tiny, card={"note": "newer"}), folder)
+    assert presets.read_card(folder) == {"note": "newer"}
+    assert (folder / "test.tsv.gz").read_bytes() == b"pairs"
+
+
+@pytest.mark.parametrize("other", ["options", "vocabulary"])
+def test_the_test_split_of_another_preset_is_not_lost(tiny, folder, other):
+    (folder / "test.tsv.gz").write_bytes(b"pairs")
+    recipe, task = tiny.recipe, tiny.task
+    if other == "options":
+        recipe = zoo.get("translation_rnn", size="tiny", attention="none")
+    else:
+        text = ParallelText(["x y z"] * 2, [["甲乙丙"]] * 2)
+        task = TranslationTask.learn(text, 200)
+    model = recipe.build_model(task.model_options())
+    with pytest.raises(ValueError, match=r"test split of another preset"):
+        save_preset(Preset(recipe, task, model, {}), folder)
+    assert load_preset(folder).card == tiny.card
+    assert (folder / "test.tsv.gz").read_bytes() == b"pairs"
+
+
+def test_a_preset_knows_its_name_but_not_its_machine(tiny, folder):
+    assert load_preset(SHIPPED).name == SHIPPED
+    assert load_preset(folder).name == f"{folder.parent.name}/preset"
+
+
 def test_a_save_that_fails_leaves_the_old_preset(tiny, folder, monkeypatch):
     def fail(*arguments):
         raise OSError("No space left on device")

@@ -4,10 +4,20 @@ import importlib
 
 from zoo.registry import get, names
 
-__all__ = ["Pretrained", "get", "load", "names", "preset_names", "resume", "train"]
+__all__ = [
+    "Pretrained",
+    "finetune",
+    "get",
+    "load",
+    "names",
+    "preset_names",
+    "resume",
+    "train",
+]
 
 _LAZY = {
     "Pretrained": "zoo.pretrained",
+    "finetune": "zoo.pretrained",
     "load": "zoo.pretrained",
     "preset_names": "zoo.presets",
     "resume": "zoo.pretrained",

@@ -8,6 +8,7 @@ test.tsv.gz            a test split, where its licence allows to pass it on
 """
 
 import dataclasses
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from zoo.values import unknown
 from zoo.weights import assign_arrays, model_arrays, read_arrays, write_arrays
 
 FORMAT = 1
-_FILES = {"config.json", "weights.safetensors", "vocabulary", "card.json"}
+_TEST = "test.tsv.gz"
+_FILES = {"config.json", "weights.safetensors", "vocabulary", "card.json", _TEST}
 # Beside the package, in a checkout and in an installation alike.
 SHIPPED = Path(__file__).resolve().parents[1] / "saved_models"
 
@@ -32,12 +34,14 @@ class Preset:
         task: with its vocabularies or labels.
         model: the `keras.Model` with the trained weights.
         card: what is known of it.
+        name: what it is called: "recipe/preset" if shipped, else the end of its path.
     """
 
     recipe: Recipe
     task: object
     model: object
     card: dict
+    name: str = "unnamed"
 
 
 def preset_names() -> list[str]:
@@ -116,7 +120,13 @@ def load_preset(name_or_path) -> Preset:
     arrays, _ = read_arrays(weights)
     model = recipe.build_model(task.model_options())
     assign_arrays(model, arrays, weights)
-    return Preset(recipe, task, model, read_card(folder))
+    return Preset(recipe, task, model, read_card(folder), _name_of(folder))
+
+
+def _name_of(folder: Path) -> str:
+    """What a card may call a preset: no path of one machine."""
+    parts = folder.resolve().parts
+    return "/".join(parts[-3:-1] if folder.is_relative_to(SHIPPED) else parts[-2:])
 
 
 def load_task(recipe: Recipe, folder):
@@ -131,13 +141,17 @@ def load_task(recipe: Recipe, folder):
 def save_preset(preset: Preset, folder, half: bool = False) -> None:
     """Writes a preset, whole or not at all; replaces an older preset there.
 
+    The test split of an older preset stays if it is the same one saved anew: of the
+    same recipe and options, and with the same vocabulary.
+
     Args:
         preset: what to write.
         folder: a folder that is new, empty, or holds a preset.
         half: weights in half precision, half as large.
 
     Raises:
-        ValueError: the folder holds something else.
+        ValueError: the folder holds something else, or the test split of another
+            preset.
     """
     folder = Path(folder)
     if folder.exists() and not _may_replace(folder):
@@ -149,11 +163,33 @@ def save_preset(preset: Preset, folder, half: bool = False) -> None:
     with folder_written_whole(folder) as beside:
         write_recipe(beside, preset.recipe)
         write_json(beside / "card.json", preset.card)
-        write_arrays(beside / "weights.safetensors", model_arrays(preset.model, half))
         (beside / "vocabulary").mkdir()
         preset.task.save(beside / "vocabulary")
+        if (folder / _TEST).is_file():
+            _keep_test_split(folder, beside)
+        write_arrays(beside / "weights.safetensors", model_arrays(preset.model, half))
 
 
 def _may_replace(folder: Path) -> bool:
     """Whether a folder holds nothing but what a preset holds."""
     return folder.is_dir() and {path.name for path in folder.iterdir()} <= _FILES
+
+
+def _keep_test_split(folder: Path, beside: Path) -> None:
+    """Copies an older preset's test split, if it is a test of the new one too."""
+    if _identity(folder) != _identity(beside):
+        raise ValueError(
+            f"{folder} holds the test split of another preset ({_TEST}): its recipe, "
+            "options or vocabulary differ. Name a new folder to save in."
+        )
+    shutil.copyfile(folder / _TEST, beside / _TEST)
+
+
+def _identity(folder: Path) -> tuple:
+    """What makes two folders hold the same preset, however trained."""
+    path = folder / "config.json"
+    config = read_json(path) if path.is_file() else {}
+    vocabulary = {
+        path.name: path.read_bytes() for path in (folder / "vocabulary").glob("*")
+    }
+    return config.get("recipe"), config.get("options"), vocabulary

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from zoo.presets import Preset, load_preset, save_preset
-from zoo.recipe import TrainingPlan
-from zoo.training import prepare_run, scorer, train_model, train_run
-from zoo.values import convert_fields
+from zoo.training import prepare_finetuning, prepare_run, train_run
+from zoo.training.runs import read_history
+from zoo.weights import assign_arrays, model_arrays
 
 
 def load(name_or_path) -> Pretrained:
@@ -47,14 +46,63 @@ def train(recipe, train_data, valid_data, folder, callbacks=()) -> Pretrained:
 
 
 def resume(folder, callbacks=(), **plan_changes: Any) -> Pretrained:
-    """Goes on with a training that was prepared or interrupted.
+    """Goes on with a training or fine-tuning that was prepared or interrupted.
 
     Args:
-        folder: what was given to `train`.
+        folder: what was given to `train` or `finetune`.
         callbacks: Keras callbacks, to watch.
         **plan_changes: other values of the `TrainingPlan`, such as more `steps`.
+
+    Raises:
+        ValueError: no training, or values that it cannot go on with; nothing is
+            changed then.
     """
     return Pretrained(train_run(folder, callbacks, **plan_changes))
+
+
+def finetune(
+    preset,
+    train_data,
+    valid_data,
+    folder,
+    callbacks=(),
+    freeze=(),
+    rates=(),
+    **plan_changes: Any,
+) -> Pretrained:
+    """Trains a preset on with the user's own data; its vocabularies stay.
+
+    The plan is chosen by the preset's own and by the size of the data (see
+    `zoo.training.finetuning.finetuning_plan`). The preset is scored on the validation
+    data before and after, where TensorFlow decodes; if the new weights are no better,
+    the old ones are the result, and a `FineTuningWarning` says so. `resume` goes on
+    after an interruption.
+
+    Args:
+        preset: a shipped preset's name, a preset's folder, or what `load` gave.
+        train_data: a path, or data as the preset's task reads it.
+        valid_data: likewise; `None` holds a tenth of the training data out.
+        folder: a new folder for checkpoints, logs, scores (`report.json`) and the
+            result (`preset`).
+        callbacks: Keras callbacks, to watch.
+        freeze: regular expressions of weights that stay as they are, each matched
+            against a whole address such as "encoder/forward_gru/gru_cell/kernel".
+        rates: such patterns, each with a factor on the learning rate, as a dictionary
+            or as pairs; of several that match a weight, the last one counts.
+        **plan_changes: fields of the `TrainingPlan`, such as `steps`.
+
+    Raises:
+        ValueError: data that cannot be used, a pattern that matches nothing, or a
+            folder in use; before training.
+    """
+    if not isinstance(preset, Pretrained):
+        preset = load(preset)
+    train_data, valid_data = (
+        _read(preset.task, data) for data in (train_data, valid_data)
+    )
+    changes = plan_changes | {"freeze": freeze, "rates": rates}
+    prepare_finetuning(preset.preset, train_data, valid_data, folder, **changes)
+    return resume(folder, callbacks)
 
 
 class Pretrained:
@@ -67,6 +115,7 @@ class Pretrained:
         task: raw data in and out.
         model: the plain `keras.Model`.
         card: data, licence, scores, commands.
+        name: "recipe/preset" if it ships with the package.
 
     Example:
         >>> translator = zoo.load("translation_rnn/en-zh")
@@ -79,6 +128,12 @@ class Pretrained:
         self.task = preset.task
         self.model = preset.model
         self.card = preset.card
+        self.name = preset.name
+
+    @property
+    def preset(self) -> Preset:
+        """What `save` writes."""
+        return Preset(self.recipe, self.task, self.model, self.card, self.name)
 
     @functools.cached_property
     def _runner(self):
@@ -101,14 +156,28 @@ class Pretrained:
         """What the model looked at for one input; `.plot(path)` draws it."""
         return self._runner.attention(inputs, **options)
 
-    def fit(self, data, valid_data=None, folder=None, callbacks=(), **plan_changes):
-        """Trains on with more data; the vocabularies stay.
+    def fit(
+        self,
+        data,
+        valid_data=None,
+        folder=None,
+        callbacks=(),
+        freeze=(),
+        rates=(),
+        **plan_changes,
+    ) -> list[dict]:
+        """Trains on with the user's own data; the vocabularies stay.
+
+        What `finetune` does, in place: see there for the data, the plan and what is
+        kept. Afterwards this has the new weights and says so in its card.
 
         Args:
             data: a path, or data as the task reads it.
-            valid_data: decides which weights are kept; the training data if `None`.
+            valid_data: likewise; a tenth of the training data is held out if `None`.
             folder: where checkpoints go; a temporary folder if `None`.
             callbacks: Keras callbacks, to watch.
+            freeze: patterns of weights that stay as they are.
+            rates: factors on the learning rate, by pattern.
             **plan_changes: fields of the `TrainingPlan`, such as `steps`.
 
         Returns:
@@ -118,62 +187,49 @@ class Pretrained:
             ValueError: data or options that cannot be used, or a folder in use;
                 before training.
         """
-        recipe = self.recipe.with_training(**convert_fields(TrainingPlan, plan_changes))
-        plan = recipe.training
-        if folder is not None:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            if any(Path(folder).iterdir()):
-                raise ValueError(f"{folder} is not empty. Name a new folder.")
-        data = _read(self.task, data)
-        valid = data if valid_data is None else _read(self.task, valid_data)
-        batches = self.task.batches(
-            self.task.encode(data), plan.batch_tokens, plan.seed
-        )
-        valid_batches = self.task.batches(
-            self.task.encode(valid), plan.batch_tokens, None
-        )
+        changes = plan_changes | {"freeze": freeze, "rates": rates}
         with tempfile.TemporaryDirectory() as scratch:
-            result = train_model(
-                self.model,
-                plan,
-                batches,
-                valid_batches,
-                scratch if folder is None else folder,
-                score=scorer(lambda: self._runner, plan, lambda: valid),
-                callbacks=callbacks,
-            )
-        # What the card said of the old weights' scores is no longer so.
-        self.card = {key: self.card[key] for key in self.card if key != "scores"}
-        self.card["fine_tuning"] = [
-            *self.card.get("fine_tuning", []),
-            {
-                "plan": dataclasses.asdict(plan),
-                "examples": len(data),
-                "kept": result["kept"],
-                "validation": result["score"],
-            },
-        ]
-        return result["history"]
+            folder = Path(scratch if folder is None else folder)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            tuned = finetune(self, data, valid_data, folder, callbacks, **changes)
+            history = read_history(folder)
+        assign_arrays(self.model, model_arrays(tuned.model))
+        self.card = tuned.card
+        return history
 
-    def export(self, folder) -> Path:
+    def log_probabilities(self, inputs: list, results: list) -> list[float]:
+        """How probable given results are, such as translations, one of each input."""
+        return self._runner.log_probabilities(inputs, results)
+
+    def export(self, folder, weights: str = "float32", watch=(), **options) -> Path:
         """Writes a SavedModel for TF Serving as the next version in a folder.
+
+        Args:
+            folder: the model's base path; versions are its numbered subfolders.
+            weights: "float32", or "int8" where the model has an int8 layout.
+            watch: typical inputs, which int8 takes its ranges from.
+            **options: as in `predict`; the export answers with these.
 
         Returns:
             The version's own folder.
+
+        Raises:
+            ValueError: options that cannot be used.
         """
         from zoo.export import export
 
-        return export(self._runner.exported(), folder, self.card)
+        exportable = self._runner.exported(weights, watch, **options)
+        return export(exportable, folder, self.card)
 
     def save(self, folder, half: bool = False) -> None:
         """Saves as a preset, to be loaded again by its path.
 
         Args:
-            folder: new, empty, or a preset to replace.
+            folder: new, empty, or a preset to replace; its test split stays if it is
+                this preset's own.
             half: weights in half precision, half as large.
         """
-        preset = Preset(self.recipe, self.task, self.model, self.card)
-        save_preset(preset, folder, half)
+        save_preset(self.preset, folder, half)
 
 
 def _read(task, data):

@@ -7,6 +7,7 @@ names its class and imports it when it is built.
 import dataclasses
 import importlib
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_type_hints
@@ -60,6 +61,10 @@ class TrainingPlan:
             average is kept if it scores better than the best single round.
         precision: "float32", "mixed_bfloat16" or "mixed_float16".
         seed: of weights, dropout and data order.
+        freeze: regular expressions of weights that stay as they are, such as
+            "encoder/.*"; each must match a weight's whole address.
+        rates: such patterns, each with a factor of at least 0 on the learning rate of
+            the weights it matches; of several that match, the last one counts.
 
     Raises:
         ValueError: a value out of range, or unknown.
@@ -79,6 +84,8 @@ class TrainingPlan:
     average_last: int = 5
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     seed: int = 0
+    freeze: tuple[str, ...] = ()
+    rates: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self):
         lowest = {"steps": 1, "round_steps": 1, "batch_tokens": 1, "patience": 1}
@@ -88,8 +95,10 @@ class TrainingPlan:
             value = getattr(self, name)
             if not least <= value < float("inf"):
                 raise ValueError(f"{name} must be at least {least}. Received: {value}.")
-        for name in ("schedule", "monitor", "precision"):
-            convert(name, getattr(self, name), get_type_hints(TrainingPlan)[name])
+        for name in ("schedule", "monitor", "precision", "freeze", "rates"):
+            kind = get_type_hints(TrainingPlan)[name]
+            object.__setattr__(self, name, convert(name, getattr(self, name), kind))
+        self._check_patterns()
         if self.label_smoothing >= 1.0 or not self.clip_norm > 0.0:
             raise ValueError(
                 "label_smoothing must be below 1 and clip_norm above 0. Received: "
@@ -101,6 +110,23 @@ class TrainingPlan:
             raise ValueError(
                 "steps must be a multiple of round_steps. Received: "
                 f"steps={self.steps}, round_steps={self.round_steps}."
+            )
+
+    def _check_patterns(self):
+        for name in ("freeze", "rates"):
+            for item in getattr(self, name):
+                pattern = item if name == "freeze" else item[0]
+                try:
+                    re.compile(pattern)
+                except re.error as error:
+                    raise ValueError(
+                        f"{name} takes regular expressions. Received: {pattern!r}, "
+                        f"which is none ({error})."
+                    ) from error
+        if wrong := [rate for rate in self.rates if not 0 <= rate[1] < float("inf")]:
+            raise ValueError(
+                "rates takes factors of at least 0. Received: "
+                f"{wrong[0][0]}={wrong[0][1]}."
             )
 
 

@@ -12,7 +12,7 @@ import warnings
 
 import typer
 
-from zoo.cli import catalogue, exporting, studies, training, using
+from zoo.cli import catalogue, exporting, finetuning, studies, training, using
 from zoo.cli.console import err, escape
 
 app = typer.Typer(
@@ -25,8 +25,10 @@ app = typer.Typer(
 app.command("list")(catalogue.list_)
 app.command()(catalogue.describe)
 app.command()(training.train)
+app.command()(finetuning.finetune)
 app.command()(using.evaluate)
 app.command()(using.predict)
+app.command()(using.score)
 app.command()(using.plot)
 app.command()(exporting.export)
 app.command("check-export")(exporting.check_export)

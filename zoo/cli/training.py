@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from zoo import registry
-from zoo.cli.console import err, out, quiet_import
+from zoo.cli.console import err, escape, out, quiet_import
 from zoo.cli.options import (
     Columns,
     Set,
@@ -83,7 +84,7 @@ def train(
         if prepare_only:
             err.print(f"Prepared. Train with: zoo train --resume {folder}")
             return
-    _train(folder, changes)
+    train_folder(folder, changes, "train")
 
 
 def _prepare(recipe, changes, files, folder, columns, repeat):
@@ -100,21 +101,54 @@ def _prepare(recipe, changes, files, folder, columns, repeat):
     err.print(f"{len(read[0])} training and {len(read[1])} validation pairs.")
 
 
-def _train(folder, changes):
+def train_folder(folder, changes, command: str) -> None:
+    """Trains a prepared folder in sight of the user.
+
+    Args:
+        folder: prepared.
+        changes: other values of its plan.
+        command: which command goes on with it.
+    """
     with quiet_import():
         from zoo.training import train_run
-        from zoo.training.runs import read_run
+        from zoo.training.parents import Parent
+        from zoo.training.runs import read_run, why_ended
 
     plan = dataclasses.replace(read_run(folder).training, **changes)
+    if not changes and (reason := why_ended(folder)):
+        err.print(
+            f"The training had ended: {escape(reason)}. To go on, raise steps or "
+            "patience, whichever stopped it, with --set.",
+            soft_wrap=True,
+        )
     with _progress(plan) as callbacks:
         try:
             preset = train_run(folder, callbacks, **changes)
         except KeyboardInterrupt:
-            err.print(f"\nGo on with: zoo train --resume {folder}")
+            err.print(f"\nGo on with: zoo {command} --resume {escape(str(folder))}")
             raise
-    kept = preset.card["training"]
-    err.print(f"Kept {kept['kept']}, validation {kept['validation']:.2f}.")
+    if Parent.of(folder):
+        _print_comparison(preset.card["fine_tuning"][-1])
+    else:
+        kept = preset.card["training"]
+        err.print(f"Kept {kept['kept']}, validation {kept['validation']:.2f}.")
     out.print(str(folder / "preset"), markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_comparison(entry: dict) -> None:
+    """Scores before and after, and what was kept."""
+    from zoo.training.parents import KEPT_START, NOTE, verdict
+
+    before, after = (entry[when] or {} for when in ("before", "after"))
+    if before or after:
+        table = Table("Validation data", *before, box=None)
+        for name, scores in (("before", before), ("after", after)):
+            table.add_row(name, *(f"{value:.2f}" for value in scores.values()))
+        err.print(table)
+    else:
+        err.print(NOTE, soft_wrap=True)
+    if entry["kept"] != KEPT_START:
+        err.print(verdict(entry), soft_wrap=True)
 
 
 @contextlib.contextmanager

@@ -40,6 +40,17 @@ def load_checkpoint(folder, model) -> dict:
     return progress
 
 
+def read_progress(folder) -> dict | None:
+    """The progress that was saved with a checkpoint; `None` if there is none.
+
+    Raises:
+        ValueError: the checkpoint is damaged.
+    """
+    if not has_checkpoint(folder):
+        return None
+    return read_arrays(Path(folder) / _FILE)[1]
+
+
 def has_checkpoint(folder) -> bool:
     return (Path(folder) / _FILE).is_file()
 

@@ -19,8 +19,13 @@ from zoo.losses import SequenceCrossentropy
 from zoo.metrics.perplexity import Perplexity
 from zoo.recipe import TrainingPlan
 from zoo.training.checkpoints import has_checkpoint, load_checkpoint, save_checkpoint
+from zoo.training.parts import frozen
 from zoo.training.schedules import make_optimizer
 from zoo.weights import assign_arrays, model_arrays, read_arrays, write_arrays
+
+START, BEST = "start.safetensors", "best.safetensors"
+# What is said to be kept when no round was better than the start.
+KEPT_START = "start"
 
 
 def train_model(
@@ -32,6 +37,7 @@ def train_model(
     *,
     score: Callable[[], float] | None = None,
     resume: bool = False,
+    keep_start: bool = False,
     callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> dict:
     """Trains a model and leaves its best weights in it.
@@ -45,6 +51,8 @@ def train_model(
         score: judges the model as it stands, higher is better (BLEU, say). Without
             it the validation perplexity decides.
         resume: go on from the checkpoint in `folder`, if there is one.
+        keep_start: count the weights that the model comes with as round 0: if no
+            round scores better, they are kept.
         callbacks: more Keras callbacks.
 
     Returns:
@@ -52,43 +60,76 @@ def train_model(
         `score`.
 
     Raises:
-        ValueError: the checkpoint belongs to another training.
+        ValueError: the checkpoint belongs to another training, or `plan.freeze` or
+            `plan.rates` do not fit the model.
     """
+    rounds = Rounds(Path(folder), plan, valid_batches, score)
+    with frozen(model, plan):
+        _compile(model, plan)
+        if resume and has_checkpoint(folder):
+            rounds.restore(load_checkpoint(folder, model))
+        elif keep_start:
+            rounds.begin(model)
+        if not rounds.ended:
+            _fit(model, plan, batches, rounds, callbacks)
+        return {"history": rounds.history} | rounds.keep_best(model)
+
+
+def _compile(model, plan):
     model.compile(
         optimizer=make_optimizer(plan),
         loss=SequenceCrossentropy(plan.label_smoothing),
         metrics=[Perplexity()],
         jit_compile="auto" if getattr(model, "supports_jit", True) else False,
     )
-    rounds = _Rounds(Path(folder), plan, valid_batches, score)
-    if resume and has_checkpoint(folder):
-        rounds.history = load_checkpoint(folder, model)["history"]
+
+
+def _fit(model, plan, batches, rounds, callbacks):
     done = len(rounds.history)
-    if not rounds.finished:
-        model.fit(
-            _as_dataset(batches.stream(done * plan.round_steps)),
-            steps_per_epoch=plan.round_steps,
-            epochs=plan.steps // plan.round_steps,
-            initial_epoch=done,
-            callbacks=[rounds, *_tensorboard(folder), *callbacks],
-            shuffle=False,
-            verbose=0,
-        )
-    return {"history": rounds.history} | rounds.keep_best(model)
+    model.fit(
+        _as_dataset(batches.stream(done * plan.round_steps)),
+        steps_per_epoch=plan.round_steps,
+        epochs=plan.steps // plan.round_steps,
+        initial_epoch=done,
+        callbacks=[rounds, *_tensorboard(rounds.folder), *callbacks],
+        shuffle=False,
+        verbose=0,
+    )
 
 
-class _Rounds(keras.callbacks.Callback):
-    """What happens at the end of a round."""
+class Rounds(keras.callbacks.Callback):
+    """What happens at the end of a round, and what is kept of all.
 
-    def __init__(self, folder: Path, plan, valid_batches, score):
+    Args:
+        folder: for checkpoints and logs.
+        plan: the numbers.
+        valid_batches: has `once()`, every validation batch.
+        score: judges the model as it stands; without it the perplexity does.
+    """
+
+    def __init__(self, folder: Path, plan, valid_batches=None, score=None):
         super().__init__()
         self.folder, self.plan = folder, plan
         self.valid_batches, self.score = valid_batches, score
         self.history: list[dict] = []
+        self.start: dict | None = None
+
+    def begin(self, model) -> None:
+        """Judges the weights before training, which count as round 0."""
+        self.set_model(model)
+        self.start = self._judge()
+        write_arrays(self.folder / START, model_arrays(model))
+
+    def restore(self, progress: dict) -> None:
+        """Goes on from the progress of a checkpoint."""
+        self.history, self.start = progress["history"], progress.get("start")
 
     @property
     def best_round(self) -> int:
-        return int(np.argmax([row["score"] for row in self.history]))
+        """Index of the best round; -1 is the start."""
+        start = [] if self.start is None else [self.start]
+        scores = [row["score"] for row in (*start, *self.history)]
+        return int(np.argmax(scores)) - len(start)
 
     @property
     def stale(self) -> int:
@@ -96,11 +137,14 @@ class _Rounds(keras.callbacks.Callback):
         return len(self.history) - 1 - self.best_round
 
     @property
-    def finished(self) -> bool:
-        if not self.history:
-            return False
-        ended = len(self.history) * self.plan.round_steps >= self.plan.steps
-        return ended or self.stale >= self.plan.patience
+    def ended(self) -> str:
+        """Why there is nothing left to train; empty while there is."""
+        done = len(self.history) * self.plan.round_steps
+        if self.history and done >= self.plan.steps:
+            return f"all {self.plan.steps} steps are done"
+        if self.history and self.stale >= self.plan.patience:
+            return f"no round has been better for {self.stale} rounds, at step {done}"
+        return ""
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.perf_counter()
@@ -121,19 +165,23 @@ class _Rounds(keras.callbacks.Callback):
         weights = model_arrays(self.model)
         write_arrays(self._round_file(epoch), weights)
         if self.best_round == epoch:
-            write_arrays(self.folder / "best.safetensors", weights)
-        save_checkpoint(self.folder, self.model, {"history": self.history})
+            write_arrays(self.folder / BEST, weights)
+        progress = {"history": self.history, "start": self.start}
+        save_checkpoint(self.folder, self.model, progress)
         self._round_file(epoch - self.plan.average_last).unlink(missing_ok=True)
         lines = "".join(json.dumps(entry) + "\n" for entry in self.history)
         with written_whole(self.folder / "history.jsonl") as beside:
             beside.write_text(lines, encoding="utf-8")
-        self.model.stop_training = self.finished
+        self.model.stop_training = bool(self.ended)
 
     def keep_best(self, model) -> dict:
         """Leaves the best round's weights in the model, or the last rounds' average."""
         self.set_model(model)
-        best = self.history[self.best_round]
-        kept = {"kept": f"round {self.best_round + 1}", "score": best["score"]}
+        number = self.best_round
+        best, file, name = self.start, START, KEPT_START
+        if number >= 0:
+            best, file, name = self.history[number], BEST, f"round {number + 1}"
+        kept = {"kept": name, "score": best["score"]}
         last = range(
             max(0, len(self.history) - self.plan.average_last), len(self.history)
         )
@@ -142,7 +190,7 @@ class _Rounds(keras.callbacks.Callback):
             score = self._judge()["score"]
             if score > best["score"]:
                 return {"kept": f"average of {len(last)} last rounds", "score": score}
-        assign_arrays(model, read_arrays(self.folder / "best.safetensors")[0])
+        assign_arrays(model, read_arrays(self.folder / file)[0])
         return kept
 
     def _judge(self) -> dict:
@@ -166,7 +214,9 @@ def _average(files) -> dict[str, np.ndarray]:
     total: dict[str, np.ndarray] = {}
     for file in files:
         for name, array in read_arrays(file)[0].items():
-            total[name] = total.get(name, 0.0) + array.astype("float64")
+            # Adding to 0.0 would turn a frozen -0.0 into 0.0.
+            array = array.astype("float64")
+            total[name] = total[name] + array if name in total else array
     return {
         name: (array / len(files)).astype("float32") for name, array in total.items()
     }

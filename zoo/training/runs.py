@@ -8,11 +8,19 @@
     history.jsonl           one line a round; logs/ for TensorBoard
     preset/                 the result
 
+A fine-tuning (`zoo.training.finetuning`) has besides:
+
+    start.safetensors       the weights to start from
+    parent.json             the preset that they are of
+    report.json             scores before and after
+
 Preparing needs TensorFlow, whose tokenizers stand in the exported graph too. Training
 does not: the folder can go to a machine with an accelerator and JAX.
 """
 
 import dataclasses
+import functools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,12 +30,15 @@ import keras
 from zoo.files import folder_written_whole
 from zoo.presets import Preset, load_task, read_recipe, save_preset, write_recipe
 from zoo.recipe import Recipe, TrainingPlan
-from zoo.training.checkpoints import has_checkpoint
-from zoo.training.rounds import train_model
+from zoo.training.checkpoints import read_progress
+from zoo.training.parents import Parent
+from zoo.training.parts import frozen_weights
+from zoo.training.rounds import Rounds, train_model
 from zoo.values import convert_fields
 
 # What a begun training depends on.
-_FIXED = {"average_last", "batch_tokens", "precision", "round_steps", "seed"}
+_FIXED = {"average_last", "batch_tokens", "freeze", "monitor", "precision"}
+_FIXED |= {"round_steps", "seed"}
 
 
 def prepare_run(recipe: Recipe, train, valid, folder) -> None:
@@ -42,8 +53,24 @@ def prepare_run(recipe: Recipe, train, valid, folder) -> None:
     Raises:
         ValueError: the folder holds something, or the data cannot be used.
     """
+    check_new(folder)
+    task = recipe.task.resolve().learn(train, **recipe.task.options)
+    if recipe.training.freeze or recipe.training.rates:
+        frozen_weights(recipe.build_model(task.model_options()), recipe.training)
+    encoded = {"train": task.encode(train), "valid": task.encode(valid)}
+    with folder_written_whole(folder) as beside:
+        write_run(beside, recipe, task, encoded, valid)
+
+
+def check_new(folder) -> None:
+    """Tells before any work whether a run can be prepared in a folder.
+
+    Raises:
+        ValueError: the folder holds something.
+        FileNotFoundError: its parent does not exist.
+    """
     folder = Path(folder)
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise ValueError(
             f"{folder} is not empty. Go on with what was begun there by resuming it, "
             "or name a new folder."
@@ -52,14 +79,24 @@ def prepare_run(recipe: Recipe, train, valid, folder) -> None:
         raise FileNotFoundError(
             f"Cannot train in {folder}: {folder.parent} does not exist; create it."
         )
-    with folder_written_whole(folder) as beside:
-        task = recipe.task.resolve().learn(train, **recipe.task.options)
-        (beside / "vocabulary").mkdir()
-        task.save(beside / "vocabulary")
-        task.encode(train).save(beside / "train.npz")
-        task.encode(valid).save(beside / "valid.npz")
-        task.write(valid, beside / "valid.tsv.gz")
-        write_recipe(beside, recipe)
+
+
+def write_run(folder: Path, recipe: Recipe, task, encoded: dict, valid) -> None:
+    """Writes what every run holds before training into an existing folder.
+
+    Args:
+        folder: where.
+        recipe: with the plan to follow.
+        task: with its vocabularies.
+        encoded: the examples of "train" and "valid".
+        valid: the validation data as text.
+    """
+    (folder / "vocabulary").mkdir()
+    task.save(folder / "vocabulary")
+    for part, examples in encoded.items():
+        examples.save(folder / f"{part}.npz")
+    task.write(valid, folder / "valid.tsv.gz")
+    write_recipe(folder, recipe)
 
 
 def read_run(folder) -> Recipe:
@@ -92,40 +129,101 @@ def train_run(folder, callbacks=(), **plan_changes: Any) -> Preset:
         ValueError: no prepared run, or a plan that cannot be followed here.
     """
     folder = Path(folder)
-    changes = convert_fields(TrainingPlan, plan_changes)
-    recipe = read_run(folder)
-    if fixed := sorted(_FIXED & set(changes)) if has_checkpoint(folder) else []:
-        raise ValueError(
-            f"{', '.join(fixed)} cannot change once training has begun: the data would "
-            "not go on where it stopped. Prepare a new folder instead."
-        )
-    recipe = recipe.with_training(**changes)
-    plan = recipe.training
-    write_recipe(folder, recipe)
+    recipe = _changed(folder, convert_fields(TrainingPlan, plan_changes))
+    plan, parent = recipe.training, Parent.of(folder)
     task = load_task(recipe, folder / "vocabulary")
     encoded = {
         part: task.encoded_type.load(folder / f"{part}.npz")
         for part in ("train", "valid")
     }
     model = recipe.build_model(task.model_options())
+    frozen_weights(model, plan)
+    runner = functools.cache(lambda: task.runner(model))
+    valid = functools.cache(lambda: task.read_back(folder / "valid.tsv.gz"))
+    score = scorer(runner, plan, valid)
+
+    def evaluate():
+        return runner().evaluate(valid())
+
+    if parent:
+        parent.start(model, evaluate)
     result = train_model(
         model,
         plan,
         task.batches(encoded["train"], plan.batch_tokens, plan.seed),
         task.batches(encoded["valid"], plan.batch_tokens, None),
         folder,
-        score=scorer(
-            lambda: task.runner(model),
-            plan,
-            lambda: task.read_back(folder / "valid.tsv.gz"),
-        ),
+        score=score,
         resume=True,
-        callbacks=callbacks,
+        keep_start=parent is not None,
+        callbacks=[_written_at_the_start(folder, recipe), *callbacks],
     )
-    card = _card(recipe, encoded, result)
-    preset = Preset(recipe, task, model, card)
+    training = _training(recipe, encoded, result)
+    if parent:
+        recipe, card = parent.judge(recipe, training, model, evaluate)
+    else:
+        card = {"recipe": recipe.name, "options": dict(recipe.options)}
+        card["training"] = training
+    preset = Preset(recipe, task, model, card, f"{folder.resolve().name}/preset")
     save_preset(preset, folder / "preset")
     return preset
+
+
+def read_history(folder) -> list[dict]:
+    """One dictionary a round that a run has trained."""
+    path = Path(folder) / "history.jsonl"
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def why_ended(folder, recipe: Recipe | None = None) -> str:
+    """Why nothing is left to train in a run; empty while something is.
+
+    Args:
+        folder: a prepared run.
+        recipe: with the plan to follow; the run's own if `None`.
+    """
+    progress = read_progress(folder)
+    if progress is None:
+        return ""
+    recipe = recipe or read_run(folder)
+    rounds = Rounds(Path(folder), recipe.training)
+    rounds.restore(progress)
+    return rounds.ended
+
+
+def _changed(folder: Path, changes: dict) -> Recipe:
+    """The recipe of a run with other values in its plan, if they can be followed."""
+    old = read_run(folder)
+    recipe = old.with_training(**changes)
+    if not changes:
+        return recipe
+    fixed = [
+        name
+        for name in sorted(_FIXED & set(changes))
+        if getattr(recipe.training, name) != getattr(old.training, name)
+    ]
+    if fixed and read_progress(folder) is not None:
+        raise ValueError(
+            f"{', '.join(fixed)} cannot change once training has begun: it would not "
+            "go on where it stopped. Prepare a new folder instead."
+        )
+    if reason := why_ended(folder, recipe):
+        raise ValueError(
+            f"The training in {folder} has ended, and does not go on with what was "
+            f"changed ({', '.join(sorted(changes))}): {reason}. Raise steps (now "
+            f"{recipe.training.steps}) or patience (now {recipe.training.patience}), "
+            "whichever stopped it."
+        )
+    return recipe
+
+
+def _written_at_the_start(folder, recipe):
+    """Writes a changed plan once nothing can refuse it any more."""
+    return keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: write_recipe(folder, recipe)
+    )
 
 
 def scorer(
@@ -147,17 +245,14 @@ def scorer(
     return lambda: runner.score(data)
 
 
-def _card(recipe, encoded, result) -> dict:
+def _training(recipe, encoded, result) -> dict:
+    """What a card says of a training."""
     return {
-        "recipe": recipe.name,
-        "options": dict(recipe.options),
-        "training": {
-            "plan": dataclasses.asdict(recipe.training),
-            "examples": {part: len(pairs) for part, pairs in encoded.items()},
-            "steps": result["history"][-1]["step"],
-            "kept": result["kept"],
-            "validation": result["score"],
-            "backend": keras.backend.backend(),
-            "seconds": round(sum(row["seconds"] for row in result["history"])),
-        },
+        "plan": dataclasses.asdict(recipe.training),
+        "examples": {part: len(pairs) for part, pairs in encoded.items()},
+        "steps": result["history"][-1]["step"],
+        "kept": result["kept"],
+        "validation": result["score"],
+        "backend": keras.backend.backend(),
+        "seconds": round(sum(row["seconds"] for row in result["history"])),
     }

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from zoo.recipe import TrainingPlan
+from zoo.training.partwise_adamw import PartwiseAdamW
 
 SCHEDULES = get_args(get_type_hints(TrainingPlan)["schedule"])
 
@@ -67,7 +68,8 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
 def make_optimizer(plan: TrainingPlan) -> keras.optimizers.Optimizer:
     """Adam with the momenta of Vaswani et al. (2017), AdamW if weights decay."""
-    return keras.optimizers.AdamW(
+    return PartwiseAdamW(
+        rates=plan.rates,
         learning_rate=WarmupSchedule(
             plan.learning_rate, plan.warmup_steps, plan.steps, plan.schedule
         ),
