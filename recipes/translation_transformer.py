@@ -1,7 +1,41 @@
 """Translation by a Transformer (Vaswani et al., 2017).
 
-zoo train translation_transformer --train train.tsv.gz --valid valid.tsv.gz --out run
-zoo evaluate run/preset --data test.tsv.gz
+    zoo train translation_transformer --train train.tsv --valid valid.tsv --out run
+    zoo evaluate run/preset --data test.tsv
+
+The presets were trained so on one H100 under JAX; `…` stands for
+
+    --train train.tsv.gz --valid valid.tsv.gz --out run --set subword_samples=4 \\
+        --set batch_tokens=16384 --set learning_rate=1e-3 --set warmup_steps=2000 \\
+        --set round_steps=1000 --set monitor=perplexity
+
+`translation_transformer/en-zh`, 60,262 pairs, 41.33 BLEU on its test split:
+
+    zoo train translation_transformer … --set steps=16000 --set average_last=8 \\
+        --repeat hsk_sentences=3 --repeat tatoeba_fetch=2
+
+`translation_transformer/zh-en`, 39.56 BLEU:
+
+    zoo train translation_transformer … --set steps=16000 --set average_last=5 \\
+        --repeat hsk_sentences=3 --repeat tatoeba_fetch=2 --columns 1,3,2
+
+`translation_transformer/en-de`, 179,643 pairs, 48.09 BLEU:
+
+    zoo train translation_transformer … --set steps=15000 --set average_last=3 \\
+        --set vocabulary=shared --set vocabulary_size=8000 --set dropout=0.2
+
+`translation_transformer/de-en`, 52.82 BLEU:
+
+    zoo train translation_transformer … --set steps=14000 --set average_last=3 \\
+        --set vocabulary=shared --set vocabulary_size=8000 --set dropout=0.2 \\
+        --columns 1,3,2
+
+A step took 12 ms, a training three to four minutes, and compiling two more. How many
+rounds are averaged was chosen on the validation perplexity afterwards. Drawn
+segmentations differ between builds of sentencepiece, so a repetition ends near these
+numbers, not on them. A recurrent model (`translation_rnn`, attention=general,
+input_feeding=true) that saw as many tokens as en-de reaches 44.80 there; on en-zh the
+best recurrent preset has 35.96.
 """
 
 from dataclasses import dataclass

@@ -53,7 +53,7 @@ def test_its_zoo_commands_run_in_order(folder):
         if "zoo train translation_rnn" in command:
             prepared += 1
             command = f"{command} {SHORT}".replace("--out run", f"--out run{prepared}")
-        if "zoo finetune translation_rnn" in command:
+        if "zoo finetune translation" in command:
             command = f"{command} {SHORTER}"
         if prepared:
             command = re.sub(r"\brun\b(?=$|/)", f"run{prepared}", command.strip())
@@ -98,7 +98,7 @@ def test_what_it_says_a_preset_answers_is_what_it_answers():
     import zoo
 
     (said,) = re.findall(r'translator\("(.*?)"\)\s+# \'(.*?)\'', README)
-    assert zoo.load("translation_rnn/en-zh")(said[0]) == said[1]
+    assert zoo.load("translation_transformer/en-zh")(said[0]) == said[1]
 
 
 def test_its_figures_are_those_of_the_cards():

@@ -22,7 +22,7 @@ def learnt(request, tmp_path_factory):
     task = recipe.task.resolve()
     folder = tmp_path_factory.mktemp(request.param)
     trained = zoo.train(
-        recipe, task.made_up(400, seed=1), task.made_up(40, seed=2), folder / "run"
+        recipe, task.made_up(1500, seed=1), task.made_up(40, seed=2), folder / "run"
     )
     return trained, task.made_up(40, seed=3), folder
 

@@ -91,7 +91,7 @@ def test_by_default_there_is_one_segmentation():
 
 
 def test_no_segmentation_is_refused(task):
-    with pytest.raises(ValueError, match="subword_samples must be at least 1.*: 0"):
+    with pytest.raises(ValueError, match=r"subword_samples must be at least 1.*: 0"):
         TranslationTask.learn(TEXT, 60, subword_samples=0)
 
 

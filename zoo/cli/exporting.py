@@ -80,7 +80,7 @@ def demo(
     folder: Annotated[
         Path, typer.Option("--out", help="Where to put the results.")
     ] = Path("demo"),
-    preset: Annotated[str, typer.Option()] = "translation_rnn/en-zh",
+    preset: Annotated[str, typer.Option()] = "translation_transformer/en-zh",
 ) -> None:
     """Translate, draw the alignment, export, and ask the export in a clean process."""
     from zoo.serving import check_export as check

@@ -57,7 +57,10 @@ def prepare_run(recipe: Recipe, train, valid, folder) -> None:
     task = recipe.task.resolve().learn(train, **recipe.task.options)
     if recipe.training.freeze or recipe.training.rates:
         frozen_weights(recipe.build_model(task.model_options()), recipe.training)
-    encoded = {"train": task.encode(train), "valid": task.encode(valid)}
+    encoded = {
+        "train": task.encode(train, training=True),
+        "valid": task.encode(valid),
+    }
     with folder_written_whole(folder) as beside:
         write_run(beside, recipe, task, encoded, valid)
 
