@@ -328,12 +328,52 @@ def test_predict_warns_of_a_text_that_was_cut(run, tiny):
         ("beam_size=x", "beam_size must be an int"),
         ("beam_size=0", "beam_size must be at least 1"),
         ("length_penalty=nan", "length_penalty must be"),
+        ("suppress=Elefant", "takes pieces of the target vocabulary"),
+        ("replace_unknown=perhaps", "replace_unknown must be a bool"),
+        ("method=bean", "Did you mean 'beam'?"),
+        ("num_hypotheses=9", "num_hypotheses must be at most beam_size"),
     ],
 )
 def test_a_wrong_search_option_is_refused(run, tiny, setting, message):
     code, out, err = run("predict", tiny, "a cat sat", "--set", setting)
     assert (code, out) == (1, "")
     assert message in err
+
+
+def test_predict_begins_with_a_prefix_and_tells_alternatives(run, tiny):
+    settings = ["num_hypotheses=2", "no_repeat_ngram=3", "suppress=坐 跑"]
+    more = [part for setting in settings for part in ("--set", setting)]
+    arguments = ["predict", tiny, "a cat sat", "--prefix", "猫", *more]
+    code, out, err = run(*arguments)
+    best, other = out.splitlines()
+    assert (code, err) == (0, "")
+    assert best.startswith("猫")
+    score, text = other.split()
+    assert text.startswith("猫") and text != best
+    assert not set("坐跑") & set(best[1:] + text[1:])
+    _, out, _ = run(*arguments, "--json")
+    (found,) = json.loads(out)
+    (alternative,) = found["alternatives"]
+    assert (found["text"], alternative["text"]) == (best, text)
+    assert f"{alternative['score']:.3f}" == score
+
+
+def test_score_tells_a_log_probability_a_line(run, tiny, pairs):
+    code, out, err = run("score", tiny, "--data", pairs)
+    assert (code, err) == (0, "")
+    lines = [line.split("\t") for line in out.splitlines()]
+    assert [line[1:] for line in lines] == [
+        ["a cat sat", "猫坐"],
+        ["the dog ran", "狗跑"],
+    ] * 6
+    found = zoo.load(tiny).log_probabilities(
+        ["a cat sat", "the dog ran"], ["猫坐", "狗跑"]
+    )
+    assert [line[0] for line in lines[:2]] == [f"{one:.4f}" for one in found]
+    _, out, _ = run("score", tiny, "--data", pairs, "--json")
+    first = json.loads(out)[0]
+    assert (first["source"], first["target"]) == ("a cat sat", "猫坐")
+    assert abs(first["log_probability"] - found[0]) < 1e-4
 
 
 def test_evaluate_tells_scores_as_json(run, tiny, pairs):
@@ -407,6 +447,31 @@ def test_plot_refuses_other_formats(run, tiny, tmp_path, name):
 
 
 # Exports
+
+
+@pytest.fixture(scope="module")
+def exported(tiny, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exports") / "tiny"
+    return zoo.load(tiny).export(folder, num_hypotheses=2)
+
+
+def test_an_export_is_evaluated_as_its_preset_is(run, tiny, exported, pairs):
+    # The folder of its versions will do.
+    code, out, err = run("evaluate", exported.parent, "--data", pairs, "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    _, out, _ = run("evaluate", tiny, "--data", pairs, "--json")
+    expected = json.loads(out)
+    del expected["by_length"]
+    assert found == expected
+
+
+@pytest.mark.parametrize("more", [[], ["--set", "beam_size=1"], ["--record"]])
+def test_an_export_is_evaluated_as_it_is(run, exported, pairs, more):
+    data = ["--data", pairs] if more else []
+    code, out, err = run("evaluate", exported, *data, *more)
+    assert (code, out) == (2, "")
+    assert "it is as it is" in err
 
 
 def test_export_below_a_file_is_refused(run, tiny, tmp_path):

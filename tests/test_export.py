@@ -9,8 +9,16 @@ import tensorflow as tf
 
 import zoo
 from zoo.export import Exportable, ExportRefused, audit, export, next_version
-from zoo.files import read_json, write_json
-from zoo.serving import ExportCheckFailed, check_export, run_export, version_folder
+from zoo.files import MANIFEST, read_json, write_json
+from zoo.models import Transformer
+from zoo.serving import (
+    ExportCheckFailed,
+    answer_export,
+    check_export,
+    run_export,
+    version_folder,
+)
+from zoo.tasks.translation import TranslationTask
 
 
 def _exportable(function, dtype=tf.float32):
@@ -203,6 +211,88 @@ def test_a_model_without_attention_exports_no_alignment(tmp_path):
     runner = task.runner(recipe.build_model(task.model_options()))
     version = export(runner.exported(), tmp_path / "model")
     assert list(check_export(version)) == ["serving_default", "n_best", "score"]
+
+
+# A Transformer, with alternatives
+
+TEXTS = ["sun moon", "", "wind rain wind", "seed"]
+GIVEN = ["月日", "雨", "", "种风雨"]
+
+
+@pytest.fixture(scope="module")
+def alternatives():
+    """A runner of a Transformer of random weights, and options."""
+    task = TranslationTask.learn(TranslationTask.made_up(50), vocabulary_size=32)
+    # Large enough for its weights to be most of an export.
+    model = Transformer(
+        **task.model_options(), units=192, hidden_size=384, num_heads=3, num_layers=1
+    )
+    model.build(None)
+    return task.runner(model), {"num_hypotheses": 3, "length_penalty": 0.6}
+
+
+@pytest.fixture(scope="module")
+def folded(alternatives, tmp_path_factory):
+    runner, options = alternatives
+    folder = tmp_path_factory.mktemp("exports") / "transformer"
+    return export(runner.exported(**options), folder)
+
+
+@pytest.fixture(scope="module")
+def answers(folded):
+    """What it answers in a clean process."""
+    requests = [("n_best", {"texts": TEXTS}), ("n_best", {"texts": []})]
+    requests += [("score", {"texts": TEXTS, "translations": GIVEN})]
+    requests += [("serving_default", {"texts": TEXTS})]
+    return answer_export(folded, requests)
+
+
+def test_alternatives_of_an_export_are_those_of_the_model(alternatives, answers):
+    runner, options = alternatives
+    best = answers[0]
+    for row, found in enumerate(runner.predict(TEXTS, **options)):
+        found = [found, *found.alternatives]
+        lengths = best["target_lengths"][row]
+        assert [length > 0 for length in lengths] == [n < len(found) for n in range(3)]
+        assert best["translations"][row][: len(found)] == [one.text for one in found]
+        scores = best["scores"][row][: len(found)]
+        np.testing.assert_allclose(scores, [one.score for one in found], rtol=1e-4)
+    alignment = runner.attention(TEXTS[2], hypothesis=1, **options)
+    sources, targets = best["source_lengths"][2], best["target_lengths"][2][1]
+    assert best["target_pieces"][2][1][:targets] == alignment.target_pieces
+    weights = np.array(best["alignment"][2][1])[:targets, :sources]
+    np.testing.assert_allclose(weights, alignment.weights, atol=1e-5)
+    assert answers[1]["translations"] == []
+    # The default signature gives the best alone.
+    default = answers[3]
+    assert default["translations"] == [row[0] for row in best["translations"]]
+    np.testing.assert_allclose(default["scores"], [row[0] for row in best["scores"]])
+
+
+def test_scores_of_an_export_are_those_of_the_model(alternatives, answers):
+    runner, _ = alternatives
+    found, lengths = answers[2], np.array(answers[2]["target_lengths"])
+    processor = runner.task.target_vocabulary.processor
+    assert lengths.tolist() == [len(processor.encode(text)) + 1 for text in GIVEN]
+    expected = np.array(runner.log_probabilities(TEXTS, GIVEN))
+    np.testing.assert_allclose(found["log_probabilities"], expected, rtol=1e-4)
+    ranked = expected / ((5 + lengths) / 6) ** 0.6
+    np.testing.assert_allclose(found["scores"], ranked, rtol=1e-4)
+
+
+def test_weights_are_written_once_for_all_signatures(alternatives, folded):
+    runner, _ = alternatives
+    weights = 4 * sum(weight.numpy().size for weight in runner.model.weights)
+    written = (folded / "saved_model.pb").stat().st_size
+    # Besides, both vocabularies and the graph.
+    assert weights < written < 1.5 * weights
+    assert sum(path.stat().st_size for path in folded.glob("variables/*")) < 10_000
+    assert list(read_json(folded / MANIFEST)["signatures"]) == [
+        "serving_default",
+        "n_best",
+        "with_alignment",
+        "score",
+    ]
 
 
 def test_a_wrong_answer_fails_the_check(exported, tmp_path):

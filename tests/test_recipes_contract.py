@@ -1,6 +1,8 @@
 """What every recipe must do. A new recipe joins by existing."""
 
+import fcntl
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,31 +19,39 @@ RECIPES = registry.names()
 
 @pytest.fixture(scope="module", params=RECIPES)
 def learnt(request, tmp_path_factory):
-    """The tiny size of a recipe, trained on its task's made-up data."""
+    """The tiny size of a recipe, trained on its task's made-up data.
+
+    Trained once, whichever processes the tests are spread over.
+    """
     recipe = zoo.get(request.param, size="tiny")
     task = recipe.task.resolve()
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    run = shared / f"{request.param}-run"
+    with open(shared / f"{request.param}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (run / "preset").is_dir():
+            zoo.train(recipe, task.made_up(1500, seed=1), task.made_up(40, seed=2), run)
     folder = tmp_path_factory.mktemp(request.param)
-    trained = zoo.train(
-        recipe, task.made_up(1500, seed=1), task.made_up(40, seed=2), folder / "run"
-    )
-    return trained, task.made_up(40, seed=3), folder
+    return zoo.load(run / "preset"), task.made_up(40, seed=3), folder, run
 
 
 def test_its_tiny_size_learns_a_made_up_set(learnt):
-    trained, test, _ = learnt
+    trained, test, *_ = learnt
     assert trained._runner.score(test) > 80
 
 
 def test_its_run_ends_with_a_preset_that_loads(learnt):
-    trained, test, folder = learnt
-    again = zoo.load(folder / "run" / "preset")
+    trained, test, _, run = learnt
+    again = zoo.load(run / "preset")
     inputs = test.sources[:5]
     assert again(inputs) == trained(inputs)
     assert again.recipe == trained.recipe
 
 
 def test_a_new_process_loads_its_preset_and_answers_the_same(learnt):
-    trained, test, folder = learnt
+    trained, test, _, run = learnt
     code = (
         "import sys, json, zoo; "
         "print(json.dumps(zoo.load(sys.argv[1])(json.loads(sys.argv[2]))))"
@@ -52,7 +62,7 @@ def test_a_new_process_loads_its_preset_and_answers_the_same(learnt):
             sys.executable,
             "-c",
             code,
-            str(folder / "run" / "preset"),
+            str(run / "preset"),
             json.dumps(inputs),
         ],
         capture_output=True,
@@ -64,7 +74,7 @@ def test_a_new_process_loads_its_preset_and_answers_the_same(learnt):
 
 
 def test_its_export_is_audited_and_answers_in_a_clean_process(learnt):
-    trained, _, folder = learnt
+    trained, _, folder, _ = learnt
     version = trained.export(folder / "exports")
     moved = version.rename(folder / "moved")
     report = check_export(moved)
@@ -76,7 +86,7 @@ def test_its_weights_have_stable_addresses(learnt):
     """Built twice, a model names its weights alike: files stay readable."""
     from zoo.weights import model_arrays
 
-    trained, _, _ = learnt
+    trained, *_ = learnt
     first, second = (
         trained.recipe.build_model(trained.task.model_options()) for _ in range(2)
     )

@@ -1,11 +1,13 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tensorflow as tf
+from sentencepiece import sentencepiece_pb2
 
 from zoo.data.text_codec import TextCodec
-from zoo.data.vocabulary import END_ID, Vocabulary
+from zoo.data.vocabulary import END_ID, UNKNOWN_ID, Vocabulary
 
 ENGLISH = [
     "The quick brown fox jumps over the lazy dog.",
@@ -150,6 +152,55 @@ def test_pieces_are_those_of_the_package_and_empty_at_padding(english):
     assert pieces[0] == [*processor.encode("the lazy dog", out_type=str), "</s>"]
     short = [*processor.encode("dog", out_type=str), "</s>"]
     assert pieces[1] == short + [""] * (len(pieces[0]) - len(short))
+
+
+def own_surfaces(vocabulary, text):
+    """What stands in a text for each piece, by the sentencepiece package."""
+    found = sentencepiece_pb2.SentencePieceText()
+    found.ParseFromString(
+        vocabulary.processor.encode(text, out_type="serialized_proto")
+    )
+    return [piece.surface for piece in found.pieces]
+
+
+@pytest.mark.parametrize("language", ["english", "chinese"])
+def test_surfaces_are_the_text_s_own_without_spaces_around(language, request):
+    vocabulary = request.getfixturevalue(language)
+    texts = [*TEXTS, "a\u00a0 b\u3000  ﬁ ½ \u3000"]
+    found = TextCodec(vocabulary).surfaces(tf.constant(texts)).numpy()
+    for row, text in enumerate(texts):
+        expected = [surface.strip() for surface in own_surfaces(vocabulary, text)]
+        surfaces = [surface.decode() for surface in found[row]]
+        assert surfaces[: len(expected)] == expected
+        assert not any(surfaces[len(expected) :])
+    assert "é" in found[3].tolist()[1].decode() or language == "chinese"
+
+
+def test_surfaces_end_where_the_ids_are_cut(english):
+    texts = ["the lazy dog and the fox", "dog", ""]
+    for limits in ({"max_pieces": 5}, {"max_characters": 6}):
+        codec = TextCodec(english, **limits)
+        ids, surfaces = padded(codec, texts), codec.surfaces(tf.constant(texts))
+        assert surfaces.shape == ids.shape
+        whole = TextCodec(english).surfaces(tf.constant(texts)).numpy()
+        count = ids.shape[1] - 2
+        np.testing.assert_array_equal(surfaces[:, :count], whole[:, :count])
+    assert codec.surfaces(tf.constant([], tf.string)).shape == (0, 1)
+
+
+def test_joined_pieces_are_what_their_ids_decode_to(english, chinese):
+    for vocabulary in (english, chinese):
+        codec = TextCodec(vocabulary)
+        texts = ["the lazy dog", "我喜欢狗。猫", "quick", ""]
+        ids = padded(codec, texts)
+        pieces = tf.where(ids == END_ID, "", codec.pieces(ids))
+        known = [UNKNOWN_ID not in row for row in ids.numpy()]
+        joined = [text.decode() for text in codec.join(pieces).numpy()]
+        decoded = decode(codec, ids)
+        assert [a for a, good in zip(joined, known, strict=True) if good] == [
+            a for a, good in zip(decoded, known, strict=True) if good
+        ]
+        assert sum(known) > 1
 
 
 # In a SavedModel

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -164,6 +165,7 @@ def _progress(plan):
         console=err,
     )
     task = bar.add_task("", total=plan.steps, loss="compiling")
+    interruptions = []
 
     class Watch(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -171,11 +173,33 @@ def _progress(plan):
 
         def on_train_batch_end(self, batch, logs=None):
             bar.update(task, advance=1, loss=f"loss {float(logs['loss']):.3f}")
+            if interruptions:
+                raise KeyboardInterrupt
 
         def on_epoch_end(self, epoch, logs=None):
             shown = ("loss", "val_perplexity", "score", "seconds")
             line = "  ".join(f"{name} {logs[name]:.2f}" for name in shown)
             bar.console.print(f"step {logs['step']}  {line}", highlight=False)
 
-    with bar:
+    with bar, _noting_interruptions(interruptions):
         yield [Watch()]
+
+
+@contextlib.contextmanager
+def _noting_interruptions(noted: list):
+    """Notes the first Ctrl-C; a second one interrupts wherever it is.
+
+    Raised wherever Python happens to be, an interruption can get lost: TensorFlow
+    calls back from places that swallow exceptions.
+    """
+
+    def note(number, frame):
+        if noted:
+            raise KeyboardInterrupt
+        noted.append(number)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -37,7 +37,12 @@ def evaluate(
 ) -> None:
     """Scores of a preset or an export on test data, a preset's by source length too."""
     if _is_export(preset):
-        return _evaluate_export(preset, data, target, columns, settings, as_json)
+        if data is None or settings or record:
+            raise typer.BadParameter(
+                "An export is evaluated with --data, and without --set and --record: "
+                "it is as it is."
+            )
+        return _evaluate_export(preset, data, target, columns, as_json)
     folder = preset_folder(preset)
     own = folder / "test.tsv.gz"
     if data is None and (target or columns):
@@ -114,8 +119,8 @@ def score(
         names = ("log_probability", "source", "target")
         return print_json([dict(zip(names, row, strict=True)) for row in rows])
     for number, one, other in rows:
-        line = f"{number:.4f}\t{one}\t{other}"
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+        # The console would write spaces for tabs.
+        print(f"{number:.4f}", one, other, sep="\t")
 
 
 def plot(
@@ -155,15 +160,11 @@ def _is_export(source: str) -> bool:
     return bool(found) and not (folder / "config.json").is_file()
 
 
-def _evaluate_export(folder, data, target, columns, settings, as_json):
+def _evaluate_export(folder, data, target, columns, as_json):
     from zoo.data.parallel_text import read_parallel_text
     from zoo.metrics.translation import score_translations
     from zoo.serving import answer_export
 
-    if data is None or settings:
-        raise typer.BadParameter(
-            "An export is evaluated with --data, and without --set: it is as it is."
-        )
     text = read_parallel_text(data, target, columns_of(columns))
     batches = [text.sources[n : n + 64] for n in range(0, len(text), 64)]
     with err.status(f"Evaluating on {len(text)} examples"):

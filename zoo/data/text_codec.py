@@ -5,6 +5,9 @@ import tensorflow_text as tf_text
 
 from zoo.data.vocabulary import END_ID, PADDING_ID, Vocabulary
 
+# Those of every script: ideographic and no-break spaces, too.
+_SPACES_AROUND = r"^[\s\p{Z}]+|[\s\p{Z}]+$"
+
 
 class TextCodec(tf.Module):
     """One SentencePiece vocabulary as graph operations.
@@ -66,7 +69,8 @@ class TextCodec(tf.Module):
         places = starts[:, : self.max_pieces - 1].to_tensor()
         lengths = ends[:, : self.max_pieces - 1].to_tensor() - places
         copies = tf.repeat(texts[:, None], tf.shape(places)[1], axis=1)
-        surfaces = tf.strings.strip(tf.strings.substr(copies, places, lengths))
+        surfaces = tf.strings.substr(copies, places, lengths)
+        surfaces = tf.strings.regex_replace(surfaces, _SPACES_AROUND, "")
         return tf.pad(surfaces, [[0, 0], [0, 1]])
 
     def join(self, pieces):

@@ -25,7 +25,8 @@ class Limits(NamedTuple):
         max_lengths: (A,), most tokens, the end token included.
         longest_penalty: (A,), the length penalty of so many.
         forced: (A, longest of all), the token that it must take at each step, 0 where
-            it is free: its prefix, and the end token at its longest length.
+            it is free: its prefix, and the end token at its longest length, even
+            if the prefix would go on.
     """
 
     source_ids: tf.Tensor
@@ -48,7 +49,7 @@ def limits_of(source_ids, max_lengths, prefixes, options: DecodingOptions) -> Li
         source_ids,
         max_lengths,
         length_penalty(max_lengths, options.length_penalty),
-        tf.where(is_last & (forced == PADDING_ID), END_ID, forced),
+        tf.where(is_last, END_ID, forced),
     )
 
 
@@ -91,6 +92,11 @@ def best_candidates(logits, count: int, step, ids, options) -> Candidates:
         rows = tf.reshape(ids, [-1, tf.shape(ids)[2]])
         allowed += repeated_ngrams(rows, options.no_repeat_ngram, tf.shape(logits)[1])
     never = never_chosen(options)
+    if never[-1] >= logits.shape[-1]:
+        raise ValueError(
+            f"suppressed ids must be below {logits.shape[-1]}, the size of the target "
+            f"vocabulary. Received: {never[-1]}."
+        )
     # However many of the best are out of the question, enough others stand behind them.
     values, chosen = top_k(allowed, count + len(never) + (options.min_length > 0))
     if options.no_repeat_ngram:

@@ -65,6 +65,11 @@ class DecodingOptions:
                     f"{name} must be at least {least} and finite. "
                     f"Received: {name}={value}."
                 )
+        if not -(2**31) <= self.seed < 2**31 or min(self.suppressed, default=0) < 0:
+            raise ValueError(
+                "seed must be a number of 32 bits, and suppressed ids at least 0. "
+                f"Received: seed={self.seed}, suppressed={self.suppressed}."
+            )
         if self.method == "beam" and self.num_hypotheses > self.beam_size:
             raise ValueError(
                 "num_hypotheses must be at most beam_size. Received: num_hypotheses="

@@ -109,8 +109,12 @@ class Sampling(GreedySearch):
         options, size = self.options, logits.shape[-1]
         # All of the vocabulary as candidates: what is forbidden is settled.
         every = best_candidates(logits, size, step, found.ids, options)
-        allowed = tf.where(every.log_probs > NEVER / 2, every.log_probs, NEVER)
-        scaled = keep_likely(allowed / options.temperature, options)
+        # Counted from the best: no temperature reaches what is out of the question.
+        below = every.log_probs - tf.reduce_max(every.log_probs, -1, keepdims=True)
+        scaled = tf.where(
+            every.log_probs > NEVER / 2, below / options.temperature, NEVER
+        )
+        scaled = keep_likely(scaled, options)
         seed = tf.stack([options.seed, step])
         shape = [options.num_hypotheses, size]
         uniform_KV = tf.random.stateless_uniform(shape, seed=seed, minval=1e-30)

@@ -1,6 +1,7 @@
 """Products with weights that no longer change, in float32 or in int8."""
 # int8 after Jacob et al. (2018, https://arxiv.org/abs/1712.05877, section 2):
-# - weights are symmetric with one scale an output (the paper has one a matrix);
+# - weights are symmetric with one scale an output (the paper has one a matrix), which
+#   leaves room for two neighbours of one sign (see `_largest_pairs`);
 # - inputs are asymmetric with a range fixed beforehand from a few sentences.
 
 import numpy as np
@@ -63,7 +64,7 @@ class Int8Linear:
     def __init__(self, linear: Linear, largest: float):
         self.activation = linear.activation
         largest = max(float(largest), 1e-6)
-        scale = np.maximum(np.abs(linear.kernel).max(axis=0), 1e-9) / 127.0
+        scale = np.maximum(_largest_pairs(linear.kernel), 1e-9) / 127.0
         self.kernel = np.round(linear.kernel / scale).astype("int8")
         self.largest = largest
         # x is stored as u with x = (u - 127.5) step: the shift becomes a bias.
@@ -97,6 +98,18 @@ class Int8Linear:
         )
         rows = rows * self.scale
         return rows if self.activation is None else self.activation(rows)
+
+
+def _largest_pairs(kernel):
+    """The largest sum of two neighbouring weights of one sign, for each output.
+
+    Processors without VNNI add the products of two neighbours in 16 bits and cut off
+    what does not fit. Inputs go up to 255, so such weights may go up to 128 together.
+    """
+    pairs = np.pad(kernel, [(0, len(kernel) % 2), (0, 0)])
+    pairs = pairs.reshape(-1, 2, kernel.shape[1])
+    sums = [np.maximum(side, 0.0).sum(axis=1) for side in (pairs, -pairs)]
+    return np.max(sums, axis=(0, 1))
 
 
 def int8_works() -> bool:

@@ -346,6 +346,6 @@ def _check_sizes(num_layers, num_decoder_layers, alignment_layer):
         )
     if not 0 <= alignment_layer < num_decoder_layers:
         raise ValueError(
-            f"alignment_layer must be from 0 to {num_decoder_layers - 1}, the number of a "
-            f"decoder's block. Received: alignment_layer={alignment_layer}."
+            f"alignment_layer must be from 0 to {num_decoder_layers - 1}, the number "
+            f"of a decoder's block. Received: alignment_layer={alignment_layer}."
         )

@@ -1,5 +1,7 @@
 """Translation as a graph: strings in, strings, scores and alignment out."""
 
+import functools
+
 import tensorflow as tf
 
 from zoo.data.text_codec import TextCodec
@@ -44,8 +46,11 @@ class TranslationGraph(tf.Module):
         self.target = target
         self.options = options
         self.replace_unknown = replace_unknown
-        # One function for all signatures: constants in it are written once.
-        self._decode = tf.function(
+
+    @functools.cached_property
+    def _decode(self):
+        """One function for all signatures: constants in it are written once."""
+        function = tf.function(
             lambda *inputs: tuple(self._decoded(*inputs)),
             input_signature=[
                 tf.TensorSpec([None, None], tf.int32),
@@ -54,6 +59,8 @@ class TranslationGraph(tf.Module):
             ],
             autograph=False,
         )
+        # Traced here and now: a save would trace a function again.
+        return function.get_concrete_function()
 
     def translate(self, texts) -> dict:
         """The best translation of each text.
@@ -161,7 +168,8 @@ class TranslationGraph(tf.Module):
         """Decodes texts eagerly, for steppers that watch their numbers."""
         source_ids, lengths, _ = self._read(texts)
         nothing = tf.zeros([tf.size(lengths), 0], tf.int32)
-        return self._decoded(source_ids, 2 * lengths, nothing)
+        limit = tf.minimum(_LENGTH_RATIO * lengths, self.target.max_pieces)
+        return self._decoded(source_ids, limit, nothing)
 
     def _read(self, texts):
         """Ids, lengths, and whether a limit cut the text."""

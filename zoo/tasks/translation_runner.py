@@ -260,7 +260,13 @@ class TranslationRunner:
         chosen["suppressed"] = (*chosen.get("suppressed", ()), *ids)
         if replace:
             chosen["allow_unknown"] = True
-        return DecodingOptions(**chosen), {"replace_unknown": replace}
+        chosen = DecodingOptions(**chosen)
+        if not self.has_alignment and (replace or chosen.coverage_penalty):
+            raise ValueError(
+                "replace_unknown and coverage_penalty go by the attention weights, and "
+                "this model has no attention. Leave them out."
+            )
+        return chosen, {"replace_unknown": replace}
 
     def _runner_of(self, method: str, options: dict, inputs: list[str]):
         """A compiled method of the graph with these options."""
@@ -300,15 +306,15 @@ def _batches(texts):
 
 def _translation(found, row: int) -> Translation:
     """The best translation of a row, with its alternatives, where they were found."""
+    # If the options leave no translation at all, an empty one stands for it.
+    count = max(1, np.count_nonzero(found["target_lengths"][row]))
     all_found = [
         Translation(text.decode(), float(score), bool(found["truncated"][row]))
-        for text, score, length in zip(
-            found["translations"][row],
-            found["scores"][row],
-            found["target_lengths"][row],
+        for text, score in zip(
+            found["translations"][row][:count],
+            found["scores"][row][:count],
             strict=True,
         )
-        if length
     ]
     return dataclasses.replace(all_found[0], alternatives=tuple(all_found[1:]))
 
