@@ -66,22 +66,22 @@ def change_config(folder, **changes):
 # What ships
 
 
-SENTENCES = {
+CAT = {
     "en": "The cat is sitting on the table.",
     "de": "Die Katze sitzt auf dem Tisch.",
     "zh": "猫坐在桌子上。",
 }
-CATS = {"en": r"[Cc]at\b.*\.", "de": r"Katze\b.*\.", "zh": r"猫[\u4e00-\u9fff]+。"}
+CAT_IN = {"en": r"[Cc]at\b.*\.", "de": r"Katze\b.*\.", "zh": r"猫[\u4e00-\u9fff]+。"}
 
 
 @pytest.mark.parametrize("name", zoo.preset_names())
 def test_every_shipped_preset_translates(name):
     source, target = name.split("/")[1].split("-")[:2]
-    text = zoo.load(name)(SENTENCES[source])
+    text = zoo.load(name)(CAT[source])
     if "no-attention" in name:
         assert re.fullmatch(r"[\u4e00-\u9fff]+。?", text)
     else:
-        assert re.search(CATS[target], text), text
+        assert re.search(CAT_IN[target], text), text
 
 
 def test_presets_are_found_by_name_and_by_folder():
