@@ -6,8 +6,8 @@
     zoo evaluate run/preset --data test.tsv.gz
 
 Those are the numbers of the preset `translation_rnn/en-zh`: 60,262 pairs, 9,000 steps,
-about four minutes on one H100 under JAX, half of them compiling; 34.63 BLEU on its test
-split, 35.96 with attention=general and input_feeding=true, 27.15 with attention=none.
+about four minutes on one H100 under JAX, half of them compiling; 34.82 BLEU on its test
+split, 35.94 with attention=general and input_feeding=true, 27.20 with attention=none.
 On a CPU a step of that size takes seconds: use smaller batches and a day.
 
 The configurations of the two papers, with this package's departures from them (listed

@@ -14,6 +14,8 @@ MAY_IMPORT = {
     "ops": set(),
     "files": set(),
     "plots": {"files"},
+    "highlights": {"files", "plots"},
+    "reliability_plot": {"files", "plots"},
     "recipe": {"values"},
     "values": set(),
     "registry": {"recipe", "recipes", "values"},
@@ -28,16 +30,19 @@ MAY_IMPORT = {
     "weights": {"files"},
     "export": {"files"},
     "serving": {"files"},
-    "tasks": {"data", "decoding", "export", "inference", "metrics", "plots", "values"},
-    "presets": {"files", "recipe", "registry", "values", "weights"},
-    "training": {"data", "files", "losses", "metrics", "presets", "recipe", "values"}
-    | {"weights"},
+    "tasks": {"data", "decoding", "export", "files", "highlights", "inference"}
+    | {"losses", "metrics", "plots", "values"},
+    "presets": {"deltas", "files", "recipe", "registry", "values", "weights"},
+    "deltas": set(),
+    "training": {"files", "presets", "recipe", "registry", "values", "weights"},
+    "converters": {"data", "files", "presets", "registry", "tasks", "weights"},
     "pretrained": {"export", "presets", "recipe", "training", "values", "weights"},
     "studies": {"data", "decoding", "files", "layers", "losses", "metrics", "models"}
     | {"plots", "presets", "pretrained", "recipe", "registry", "training", "values"}
     | {"weights"},
     "cli": {"files", "plots", "presets", "pretrained", "recipe", "registry"}
-    | {"data", "decoding", "metrics", "serving", "studies", "training", "values"},
+    | {"converters", "data", "decoding", "highlights", "metrics", "reliability_plot"}
+    | {"serving", "studies", "training", "values"},
     "__init__": {"presets", "pretrained", "registry"},
     "__main__": {"cli"},
 }

@@ -229,7 +229,7 @@ def test_a_third_column_is_refused_and_the_advice_works(run, tmp_path):
         *training(path, tmp_path / "run", "--prepare-only", "--columns", "1,2")
     )
     assert code == 0, err
-    assert "12 training and 12 validation pairs" in err
+    assert "12 training and 12 validation examples" in err
 
 
 def test_a_prepared_training_says_how_to_go_on(run, pairs, tmp_path):

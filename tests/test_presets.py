@@ -252,14 +252,27 @@ def test_a_saved_preset_answers_the_same_in_a_new_process(tiny, folder):
         assert score == pytest.approx(here.score, abs=1e-5)
 
 
-def test_half_precision_is_half_as_large_and_translates_the_same(translator, tmp_path):
-    sizes = []
-    for half in (False, True):
-        translator.save(tmp_path / str(half), half=half)
-        sizes.append((tmp_path / str(half) / "weights.safetensors").stat().st_size)
-    assert sizes[1] < 0.51 * sizes[0]
-    loaded = zoo.load(tmp_path / "True")
+def test_less_precision_takes_less_room_and_translates_the_same(translator, tmp_path):
+    sizes = {}
+    for precision in ("float32", "float16", "int8"):
+        folder = tmp_path / precision
+        translator.save(folder, precision)
+        sizes[precision] = (folder / "weights.safetensors").stat().st_size
+    assert sizes["float16"] < 0.51 * sizes["float32"]
+    assert sizes["int8"] < 0.27 * sizes["float32"]
+    loaded = zoo.load(tmp_path / "int8")
     assert loaded(SENTENCES, beam_size=1) == translator(SENTENCES, beam_size=1)
+
+
+def test_a_shipped_preset_is_in_int8_and_saving_it_again_changes_nothing(
+    translator, tmp_path
+):
+    translator.save(tmp_path / "preset", "int8")
+    saved, shipped = (
+        (folder / "weights.safetensors").read_bytes()
+        for folder in (tmp_path / "preset", preset_folder(SHIPPED))
+    )
+    assert saved == shipped
 
 
 def test_a_preset_keeps_recipe_card_and_vocabularies(tiny, folder):
@@ -347,7 +360,7 @@ def test_a_preset_knows_its_name_but_not_its_machine(tiny, folder):
 
 
 def test_a_save_that_fails_leaves_the_old_preset(tiny, folder, monkeypatch):
-    def fail(*arguments):
+    def fail(*arguments, **options):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(presets, "write_arrays", fail)

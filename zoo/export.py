@@ -4,6 +4,7 @@
 <folder>/<version>/assets.extra/zoo.json          what it is, and recorded answers
 """
 
+import base64
 import datetime
 import importlib.metadata
 from collections.abc import Mapping
@@ -15,9 +16,11 @@ import tensorflow as tf
 
 from zoo.files import MANIFEST, folder_written_whole, write_json
 
-# Operations of TF Text that tensorflow_model_server links in every release since 2.2
-# (tensorflow/serving, model_servers/BUILD).
+# Operations of TF Text that tensorflow_model_server links in every release since 2.10
+# (tensorflow/serving, model_servers/BUILD); those of SentencePiece since 2.2.
 TEXT_OPS = {
+    "FastWordpieceTokenizeWithOffsets",
+    "NormalizeUTF8",
     "SentencepieceOp",
     "SentencepieceTokenizeOp",
     "SentencepieceTokenizeWithOffsetsOp",
@@ -26,6 +29,10 @@ TEXT_OPS = {
     "SentencepieceIdToStringOp",
     "SentencepieceStringToIdOp",
 }
+# The forms of TF Serving's own requests: tensorflow/python/saved_model/
+# signature_constants.py.
+CLASSIFY = "tensorflow/serving/classify"
+REGRESS = "tensorflow/serving/regress"
 # They run Python, which a server does not have.
 PYTHON_OPS = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "MapPyFunc"}
 
@@ -40,6 +47,9 @@ class Exportable:
         samples: an input of each signature, whose answers are recorded.
         details: labels, vocabularies and the like, for the manifest.
         environment: variables that the server's environment must have.
+        forms: which signatures answer TF Serving's own requests, `CLASSIFY` or
+            `REGRESS`; the others answer its predict requests.
+        files: small text files for `assets.extra`, by name.
     """
 
     module: tf.Module
@@ -47,6 +57,8 @@ class Exportable:
     samples: Mapping[str, Mapping[str, list]]
     details: Mapping[str, Any]
     environment: Mapping[str, str] = field(default_factory=dict)
+    forms: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 class ExportRefused(ValueError):
@@ -80,8 +92,12 @@ def export(exportable: Exportable, folder, card: Mapping | None = None) -> Path:
             tf.saved_model.save(exportable.module, str(beside), signatures=concrete)
         except tf.errors.OpError as error:
             raise OSError(f"Cannot write {version}: {error.message}") from error
+        _set_forms(beside, exportable.forms)
         audit(beside)
         (beside / "assets.extra").mkdir()
+        for name, content in exportable.files.items():
+            path = beside / "assets.extra" / name
+            path.write_text(content, encoding="utf-8", newline="")
         manifest = _manifest(exportable, concrete, card)
         write_json(beside / MANIFEST, manifest)
     return version
@@ -138,6 +154,21 @@ def _refuse(node) -> str | None:
     return None
 
 
+def _set_forms(folder: Path, forms: Mapping[str, str]) -> None:
+    """Says which signatures answer classify and regress requests.
+
+    TensorFlow writes that all answer predict requests, and a server refuses the others.
+    """
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    path = folder / "saved_model.pb"
+    saved_model = saved_model_pb2.SavedModel()
+    saved_model.ParseFromString(path.read_bytes())
+    for name, form in forms.items():
+        saved_model.meta_graphs[0].signature_def[name].method_name = form
+    path.write_bytes(saved_model.SerializeToString(deterministic=True))
+
+
 def _manifest(exportable, concrete, card) -> dict:
     return {
         "format": 1,
@@ -155,7 +186,7 @@ def _manifest(exportable, concrete, card) -> dict:
             name: {
                 "inputs": _specs(_inputs(function)),
                 "outputs": _specs(function.structured_outputs),
-                "sample": exportable.samples[name],
+                "sample": _as_json(exportable.samples[name]),
                 "answer": _answer(function, exportable.samples[name]),
             }
             for name, function in concrete.items()
@@ -183,6 +214,19 @@ def _answer(function, sample: Mapping[str, list]) -> dict:
         name: tf.constant(value, specs[name].dtype) for name, value in sample.items()
     }
     return {name: to_json(value) for name, value in function(**inputs).items()}
+
+
+def _as_json(sample: Mapping[str, list]) -> dict:
+    """Inputs as TF Serving's REST takes them: bytes that are no text in base64."""
+    return {
+        name: [
+            {"b64": base64.b64encode(value).decode()}
+            if isinstance(value, bytes)
+            else value
+            for value in values
+        ]
+        for name, values in sample.items()
+    }
 
 
 def to_json(tensor) -> list:

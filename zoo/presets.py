@@ -1,26 +1,38 @@
 """Presets on disk: a recipe's name and options, weights, vocabulary, and a card.
 
 config.json            which recipe, with which options; data only, never code
-weights.safetensors    the weights by address, half precision allowed
+weights.safetensors    the weights by address, in float32, float16 or int8; or what
+                       differs from the weights of a shipped preset
 vocabulary/            what the task learnt from data
 card.json              data, licence, scores with their signatures, commands
-test.tsv.gz            a test split, where its licence allows to pass it on
+test.*.gz              a test split, where its licence allows to pass it on
 """
 
 import dataclasses
+import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo import registry
+from zoo.deltas import combined, difference
 from zoo.files import folder_written_whole, read_json, write_json
 from zoo.recipe import Recipe
 from zoo.values import unknown
-from zoo.weights import assign_arrays, model_arrays, read_arrays, write_arrays
+from zoo.weights import (
+    Precision,
+    assign_arrays,
+    model_arrays,
+    read_arrays,
+    weight_address,
+    write_arrays,
+)
 
 FORMAT = 1
-_TEST = "test.tsv.gz"
-_FILES = {"config.json", "weights.safetensors", "vocabulary", "card.json", _TEST}
+_TESTS = ("test.tsv.gz", "test.jsonl.gz")
+_FILES = {"config.json", "weights.safetensors", "vocabulary", "card.json", *_TESTS}
+# Of the task's files, what says how it answers and not what it knows.
+_SETTINGS = "task.json"
 # Beside the package, in a checkout and in an installation alike.
 SHIPPED = Path(__file__).resolve().parents[1] / "saved_models"
 
@@ -67,6 +79,12 @@ def preset_folder(name_or_path) -> Path:
             "config.json, weights.safetensors, vocabulary/ and card.json."
         )
     raise ValueError(unknown("preset", str(name_or_path), preset_names()))
+
+
+def find_test_split(folder) -> Path | None:
+    """The test split in a preset's folder, if it has one."""
+    found = [Path(folder) / name for name in _TESTS]
+    return next((path for path in found if path.is_file()), None)
 
 
 def read_card(name_or_path) -> dict:
@@ -116,11 +134,38 @@ def load_preset(name_or_path) -> Preset:
     folder = preset_folder(name_or_path)
     recipe = read_recipe(folder)
     task = load_task(recipe, folder / "vocabulary")
-    weights = folder / "weights.safetensors"
-    arrays, _ = read_arrays(weights)
     model = recipe.build_model(task.model_options())
+    weights = folder / "weights.safetensors"
+    arrays, metadata = read_arrays(weights)
+    if "base" in metadata:
+        base = _base_arrays(metadata, weights)
+        arrays = combined(arrays, base)
+        own = {weight_address(weight) for weight in model.weights}
+        arrays = {name: arrays[name] for name in arrays if name in own}
     assign_arrays(model, arrays, weights)
     return Preset(recipe, task, model, read_card(folder), _name_of(folder))
+
+
+def _base_arrays(metadata: dict, origin) -> dict:
+    """The weights of the shipped preset that another one is a difference to."""
+    name = metadata["base"]
+    if name not in preset_names():
+        raise ValueError(
+            f"{origin} is the difference to the preset {name!r}, which does not ship "
+            "with this version of attention-zoo. Install the version it was made with."
+        )
+    path = SHIPPED / name / "preset" / "weights.safetensors"
+    if (found := _sha256(path)) != metadata.get("sha256"):
+        raise ValueError(
+            f"{origin} is the difference to another state of {name} (sha256 "
+            f"{metadata.get('sha256')}, here {found}). Install the version of "
+            "attention-zoo that it was made with."
+        )
+    return read_arrays(path)[0]
+
+
+def _sha256(path) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _name_of(folder: Path) -> str:
@@ -138,7 +183,9 @@ def load_task(recipe: Recipe, folder):
     return recipe.task.resolve().load(folder)
 
 
-def save_preset(preset: Preset, folder, half: bool = False) -> None:
+def save_preset(
+    preset: Preset, folder, precision: Precision = "float32", base: str | None = None
+) -> None:
     """Writes a preset, whole or not at all; replaces an older preset there.
 
     The test split of an older preset stays if it is the same one saved anew: of the
@@ -147,13 +194,18 @@ def save_preset(preset: Preset, folder, half: bool = False) -> None:
     Args:
         preset: what to write.
         folder: a folder that is new, empty, or holds a preset.
-        half: weights in half precision, half as large.
+        precision: of the weights on disk: "float32", "float16" or "int8", a half or
+            a quarter as large.
+        base: a shipped preset; only what differs from its weights is written, and
+            products of thin matrices as such (`zoo.deltas`).
 
     Raises:
         ValueError: the folder holds something else, or the test split of another
-            preset.
+            preset, or there is no such precision or base.
     """
     folder = Path(folder)
+    if base is not None and base not in preset_names():
+        raise ValueError(unknown("shipped preset", base, preset_names()))
     if folder.exists() and not _may_replace(folder):
         raise ValueError(
             f"{folder} exists and is no preset, or holds more than a preset's config, "
@@ -165,9 +217,15 @@ def save_preset(preset: Preset, folder, half: bool = False) -> None:
         write_json(beside / "card.json", preset.card)
         (beside / "vocabulary").mkdir()
         preset.task.save(beside / "vocabulary")
-        if (folder / _TEST).is_file():
-            _keep_test_split(folder, beside)
-        write_arrays(beside / "weights.safetensors", model_arrays(preset.model, half))
+        if (test := find_test_split(folder)) is not None:
+            _keep_test_split(test, beside)
+        arrays, metadata = model_arrays(preset.model), {}
+        if base is not None:
+            path = SHIPPED / base / "preset" / "weights.safetensors"
+            arrays = difference(arrays, read_arrays(path)[0])
+            metadata = {"base": base, "sha256": _sha256(path)}
+        weights = beside / "weights.safetensors"
+        write_arrays(weights, arrays, metadata, precision)
 
 
 def _may_replace(folder: Path) -> bool:
@@ -175,14 +233,14 @@ def _may_replace(folder: Path) -> bool:
     return folder.is_dir() and {path.name for path in folder.iterdir()} <= _FILES
 
 
-def _keep_test_split(folder: Path, beside: Path) -> None:
+def _keep_test_split(test: Path, beside: Path) -> None:
     """Copies an older preset's test split, if it is a test of the new one too."""
-    if _identity(folder) != _identity(beside):
+    if _identity(test.parent) != _identity(beside):
         raise ValueError(
-            f"{folder} holds the test split of another preset ({_TEST}): its recipe, "
-            "options or vocabulary differ. Name a new folder to save in."
+            f"{test.parent} holds the test split of another preset ({test.name}): its "
+            "recipe, options or vocabulary differ. Name a new folder to save in."
         )
-    shutil.copyfile(folder / _TEST, beside / _TEST)
+    shutil.copyfile(test, beside / test.name)
 
 
 def _identity(folder: Path) -> tuple:
@@ -190,6 +248,8 @@ def _identity(folder: Path) -> tuple:
     path = folder / "config.json"
     config = read_json(path) if path.is_file() else {}
     vocabulary = {
-        path.name: path.read_bytes() for path in (folder / "vocabulary").glob("*")
+        path.name: path.read_bytes()
+        for path in (folder / "vocabulary").glob("*")
+        if path.name != _SETTINGS
     }
     return config.get("recipe"), config.get("options"), vocabulary

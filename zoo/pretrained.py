@@ -10,7 +10,7 @@ from typing import Any
 from zoo.presets import Preset, load_preset, save_preset
 from zoo.training import prepare_finetuning, prepare_run, train_run
 from zoo.training.runs import read_history
-from zoo.weights import assign_arrays, model_arrays
+from zoo.weights import Precision, assign_arrays, model_arrays
 
 
 def load(name_or_path) -> Pretrained:
@@ -68,6 +68,10 @@ def finetune(
     callbacks=(),
     freeze=(),
     rates=(),
+    head: str = "keep",
+    kind: str | None = None,
+    reset=(),
+    layer_decay: float | None = None,
     **plan_changes: Any,
 ) -> Pretrained:
     """Trains a preset on with the user's own data; its vocabularies stay.
@@ -89,19 +93,35 @@ def finetune(
             against a whole address such as "encoder/forward_gru/gru_cell/kernel".
         rates: such patterns, each with a factor on the learning rate, as a dictionary
             or as pairs; of several that match a weight, the last one counts.
-        **plan_changes: fields of the `TrainingPlan`, such as `steps`.
+        head: of a classifier: "keep" wants the labels of the preset, "reset" takes
+            those of the data with a fresh output layer, "reuse" takes them and keeps
+            the rows of labels in both.
+        kind: of the data's labels, if another than the preset's.
+        reset: patterns of weights that start fresh.
+        layer_decay: factor on the learning rate for each layer below the head.
+        **plan_changes: fields of the `TrainingPlan`, such as `steps`, `unfreeze` or
+            `lora_rank`.
 
     Raises:
-        ValueError: data that cannot be used, a pattern that matches nothing, or a
-            folder in use; before training.
+        ValueError: data that cannot be used, labels that the preset does not know, a
+            pattern that matches nothing, or a folder in use; before training.
     """
     if not isinstance(preset, Pretrained):
         preset = load(preset)
     train_data, valid_data = (
         _read(preset.task, data) for data in (train_data, valid_data)
     )
-    changes = plan_changes | {"freeze": freeze, "rates": rates}
-    prepare_finetuning(preset.preset, train_data, valid_data, folder, **changes)
+    prepare_finetuning(
+        preset.preset,
+        train_data,
+        valid_data,
+        folder,
+        head=head,
+        kind=kind,
+        reset=reset,
+        layer_decay=layer_decay,
+        **plan_changes | {"freeze": freeze, "rates": rates},
+    )
     return resume(folder, callbacks)
 
 
@@ -141,8 +161,8 @@ class Pretrained:
 
     def __call__(self, inputs, **options):
         if isinstance(inputs, list | tuple):
-            return [result.text for result in self.predict(list(inputs), **options)]
-        return self.predict([inputs], **options)[0].text
+            return [result.plain for result in self.predict(list(inputs), **options)]
+        return self.predict([inputs], **options)[0].plain
 
     def predict(self, inputs: list, **options) -> list:
         """Results with their scores, one an input; see the task for options."""
@@ -178,7 +198,9 @@ class Pretrained:
             callbacks: Keras callbacks, to watch.
             freeze: patterns of weights that stay as they are.
             rates: factors on the learning rate, by pattern.
-            **plan_changes: fields of the `TrainingPlan`, such as `steps`.
+            **plan_changes: fields of the `TrainingPlan`, such as `steps`, and `head`,
+                `kind`, `reset` and `layer_decay` as in `finetune`. If the labels
+                change, `model` is another one afterwards.
 
         Returns:
             The history, one dictionary a round.
@@ -193,9 +215,18 @@ class Pretrained:
             folder.parent.mkdir(parents=True, exist_ok=True)
             tuned = finetune(self, data, valid_data, folder, callbacks, **changes)
             history = read_history(folder)
-        assign_arrays(self.model, model_arrays(tuned.model))
-        self.card = tuned.card
+        if tuned.task.model_options() == self.task.model_options():
+            assign_arrays(self.model, model_arrays(tuned.model))
+        else:
+            self.model = tuned.model
+        self.recipe, self.task, self.card = tuned.recipe, tuned.task, tuned.card
+        # It may know other labels, or be otherwise calibrated.
+        self.__dict__.pop("_runner", None)
         return history
+
+    def embed(self, inputs: list):
+        """The vectors that stand for texts, of length 1: an array (texts, size)."""
+        return self._runner.embed(inputs)
 
     def log_probabilities(self, inputs: list, results: list) -> list[float]:
         """How probable given results are, such as translations, one of each input."""
@@ -221,15 +252,20 @@ class Pretrained:
         exportable = self._runner.exported(weights, watch, **options)
         return export(exportable, folder, self.card)
 
-    def save(self, folder, half: bool = False) -> None:
+    def save(
+        self, folder, precision: Precision = "float32", base: str | None = None
+    ) -> None:
         """Saves as a preset, to be loaded again by its path.
 
         Args:
             folder: new, empty, or a preset to replace; its test split stays if it is
                 this preset's own.
-            half: weights in half precision, half as large.
+            precision: of the weights on disk: "float32", "float16" or "int8", a half
+                or a quarter as large.
+            base: a shipped preset that this one was fine-tuned from; only what differs
+                is written, which is little after a fine-tuning with `lora_rank`.
         """
-        save_preset(self.preset, folder, half)
+        save_preset(self.preset, folder, precision, base)
 
 
 def _read(task, data):

@@ -54,8 +54,11 @@ class TrainingPlan:
         label_smoothing: share in [0, 1).
         clip_norm: largest global gradient norm, above 0.
         weight_decay: of AdamW; 0 is plain Adam.
-        monitor: what decides between rounds: "score", the task's own (BLEU, say), or
-            "perplexity" of the validation data, which every backend can compute.
+        monitor: what decides between rounds on the validation data: "score", the
+            task's own (BLEU, accuracy), or a metric that the task measures while it
+            trains, which every backend can compute: "perplexity" for translation;
+            "accuracy", "macro_f1" and "perplexity" for text classification (of several
+            labels "micro_f1" in place of the first), "rmse" for a regression.
         patience: rounds without a better score after which training stops.
         average_last: how many last rounds' weights are averaged at the end; the
             average is kept if it scores better than the best single round.
@@ -65,6 +68,16 @@ class TrainingPlan:
             "encoder/.*"; each must match a weight's whole address.
         rates: such patterns, each with a factor of at least 0 on the learning rate of
             the weights it matches; of several that match, the last one counts.
+        unfreeze: such patterns, each with the step from which on the weights it
+            matches are trained; until then they stay as they are (staged unfreezing,
+            Howard and Ruder, 2018, https://arxiv.org/abs/1801.06146, section 3.2).
+        lora_rank: above 0, dense kernels stay as they are, and products of two thin
+            matrices of this rank are learnt and added to them (Hu et al., 2021,
+            https://arxiv.org/abs/2106.09685); of all else only what comes last, the
+            head, is trained. Merged into the kernels at the end.
+        lora_alpha: the products are scaled by this over the rank.
+        lora: patterns of the kernels that get such products, by default all dense ones
+            but the head's.
 
     Raises:
         ValueError: a value out of range, or unknown.
@@ -79,23 +92,29 @@ class TrainingPlan:
     label_smoothing: float = 0.1
     clip_norm: float = 1.0
     weight_decay: float = 0.0
-    monitor: Literal["score", "perplexity"] = "score"
+    monitor: str = "score"
     patience: int = 8
     average_last: int = 5
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     seed: int = 0
     freeze: tuple[str, ...] = ()
     rates: tuple[tuple[str, float], ...] = ()
+    unfreeze: tuple[tuple[str, float], ...] = ()
+    lora_rank: int = 0
+    lora_alpha: float = 16.0
+    lora: tuple[str, ...] = ()
 
     def __post_init__(self):
         lowest = {"steps": 1, "round_steps": 1, "batch_tokens": 1, "patience": 1}
-        lowest |= {"warmup_steps": 0, "average_last": 1, "seed": 0}
+        lowest |= {"warmup_steps": 0, "average_last": 1, "seed": 0, "lora_rank": 0}
+        lowest |= {"lora_alpha": 0.0}
         lowest |= {"learning_rate": 0.0, "weight_decay": 0.0, "label_smoothing": 0.0}
         for name, least in lowest.items():
             value = getattr(self, name)
             if not least <= value < float("inf"):
                 raise ValueError(f"{name} must be at least {least}. Received: {value}.")
-        for name in ("schedule", "monitor", "precision", "freeze", "rates"):
+        patterns = ("freeze", "rates", "unfreeze", "lora")
+        for name in ("schedule", "monitor", "precision", *patterns):
             kind = get_type_hints(TrainingPlan)[name]
             object.__setattr__(self, name, convert(name, getattr(self, name), kind))
         self._check_patterns()
@@ -113,9 +132,9 @@ class TrainingPlan:
             )
 
     def _check_patterns(self):
-        for name in ("freeze", "rates"):
+        for name in ("freeze", "rates", "unfreeze", "lora"):
             for item in getattr(self, name):
-                pattern = item if name == "freeze" else item[0]
+                pattern = item if isinstance(item, str) else item[0]
                 try:
                     re.compile(pattern)
                 except re.error as error:
@@ -123,10 +142,17 @@ class TrainingPlan:
                         f"{name} takes regular expressions. Received: {pattern!r}, "
                         f"which is none ({error})."
                     ) from error
-        if wrong := [rate for rate in self.rates if not 0 <= rate[1] < float("inf")]:
+        for name, what in (("rates", "factors"), ("unfreeze", "steps")):
+            for pattern, value in getattr(self, name):
+                if not 0 <= value < float("inf"):
+                    raise ValueError(
+                        f"{name} takes {what} of at least 0. Received: "
+                        f"{pattern}={value}."
+                    )
+        if self.lora and not self.lora_rank:
             raise ValueError(
-                "rates takes factors of at least 0. Received: "
-                f"{wrong[0][0]}={wrong[0][1]}."
+                "lora names kernels, and lora_rank says of which rank their products "
+                "are: give one above 0, such as lora_rank=8."
             )
 
 

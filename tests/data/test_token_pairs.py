@@ -4,7 +4,8 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from zoo.data.token_pairs import BUCKETS, Ragged, TokenPairBatches, TokenPairs
+from zoo.data.ragged import Ragged
+from zoo.data.token_pairs import BUCKETS, TokenPairBatches, TokenPairs
 
 END, START = 2, 1
 # Fields of a batch in a fixed order.
@@ -213,10 +214,10 @@ def test_pairs_with_a_side_that_is_too_long_are_left_out_and_counted():
 
 def test_pairs_that_are_all_too_long_are_refused():
     row = Ragged.from_rows([[5] * 129] * 3)
-    with pytest.raises(ValueError, match="None of 3 pairs has at most 128"):
+    with pytest.raises(ValueError, match="None of 3 examples is at most 128"):
         TokenPairBatches(TokenPairs(row, row), 1_000)
 
 
 def test_no_pairs_are_refused():
-    with pytest.raises(ValueError, match="None of 0 pairs"):
+    with pytest.raises(ValueError, match="None of 0 examples"):
         TokenPairBatches(TokenPairs(Ragged.from_rows([]), Ragged.from_rows([])), 100)

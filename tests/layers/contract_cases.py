@@ -15,6 +15,7 @@ from zoo.layers import (
     ALiBiPositions,
     AlignmentWindow,
     AttentionCell,
+    AttentionPooling,
     BahdanauAttention,
     BucketedPositions,
     DecoderBlock,
@@ -26,6 +27,7 @@ from zoo.layers import (
     MultiHeadAttention,
     PositionEmbedding,
     PositionScheme,
+    QueryPooling,
     RelativePositions,
     RotaryPositions,
     SinePositions,
@@ -644,6 +646,31 @@ def block_cases():
         )
 
 
+def pooling_cases():
+    shared = {
+        "inputs": {"values": "BKD", "key_mask": "BK bool"},
+        "outputs": {"output": "BD", "weights": "BK"},
+        "weights": {"weights": "key_mask"},
+        "extended": ("K",),
+    }
+    for start in ("random", "mean"):
+        yield Case(
+            f"attention pooling {start}",
+            lambda start=start, **options: AttentionPooling(19, start, **options),
+            **shared,
+            zeros=("output", "weights"),
+        )
+    # The bias of the output product is what is left of a row without a visible key.
+    yield Case(
+        "query pooling",
+        lambda **options: QueryPooling(4, 4 * HEAD_SIZE, dropout=DROPOUT, **options),
+        **shared,
+        zeros=("weights",),
+        drops=True,
+        exact=False,
+    )
+
+
 def position_cases():
     shape_only = {"ignored": ("inputs",)}
     yield Case(
@@ -762,6 +789,7 @@ CASES = [
     *head_cases(),
     *path_cases(),
     *block_cases(),
+    *pooling_cases(),
     *position_cases(),
     *feed_forward_cases(),
 ]

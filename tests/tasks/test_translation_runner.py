@@ -115,7 +115,7 @@ def test_without_a_prefix_a_translation_is_as_ever(runner, three):
 
 
 def test_texts_come_back_in_their_order(runner, three, monkeypatch):
-    monkeypatch.setattr("zoo.tasks.translation_runner._BATCH", 1)
+    monkeypatch.setattr("zoo.tasks.texts._BATCH", 1)
     prefixes = ["Ist", "Wo", "Die", "Katze"]
     found = runner.predict(SOURCES, prefixes=prefixes, num_hypotheses=3)
     assert [one.text.split()[0] for one in found] == prefixes

@@ -49,7 +49,7 @@ def registered():
 def scores(monkeypatch):
     """Scores without decoding: each time higher, unless a test says otherwise."""
     counts = itertools.count(1)
-    monkeypatch.setattr(parents, "_scores", lambda _: {"bleu": float(next(counts))})
+    monkeypatch.setattr(parents, "_evaluated", lambda _: {"bleu": float(next(counts))})
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def test_the_result_keeps_vocabularies_plan_and_provenance(base, run):
 
 
 def test_scores_that_are_no_better_keep_the_old_weights(base, run, monkeypatch):
-    monkeypatch.setattr(parents, "_scores", lambda _: {"bleu": 3.0, "chrf": 2.0})
+    monkeypatch.setattr(parents, "_evaluated", lambda _: {"bleu": 3.0, "chrf": 2.0})
     with pytest.warns(FineTuningWarning, match=r"nothing better.*base's own weights"):
         preset = train_run(run)
     assert weights_of(run / "preset") == weights_of(base)
@@ -256,9 +256,10 @@ def plan_for(a_pass, **changes):
 
     parent = TrainingPlan(batch_tokens=8_192, learning_rate=1e-3, freeze="old")
     preset = SimpleNamespace(
-        recipe=SimpleNamespace(training=parent), task=SimpleNamespace(batches=batches)
+        recipe=SimpleNamespace(training=parent),
+        task=SimpleNamespace(batches=batches, finetuning_monitor="perplexity"),
     )
-    plan = finetuning_plan(preset, None, changes)
+    plan = finetuning_plan(preset, preset.task, None, changes)
     assert sizes == [plan.batch_tokens]
     return plan
 

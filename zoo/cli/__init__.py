@@ -12,7 +12,15 @@ import warnings
 
 import typer
 
-from zoo.cli import catalogue, exporting, finetuning, studies, training, using
+from zoo.cli import (
+    catalogue,
+    converting,
+    exporting,
+    finetuning,
+    studies,
+    training,
+    using,
+)
 from zoo.cli.console import err, escape
 
 app = typer.Typer(
@@ -24,6 +32,7 @@ app = typer.Typer(
 )
 app.command("list")(catalogue.list_)
 app.command()(catalogue.describe)
+app.command()(converting.convert)
 app.command()(training.train)
 app.command()(finetuning.finetune)
 app.command()(using.evaluate)

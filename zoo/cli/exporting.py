@@ -8,7 +8,7 @@ import typer
 
 from zoo.cli.console import err, out, print_json, quiet_import
 from zoo.cli.options import Json, Set, Source, pairs_of
-from zoo.presets import preset_folder
+from zoo.presets import find_test_split, preset_folder
 
 
 def export(
@@ -24,7 +24,7 @@ def export(
     settings: Set = None,
 ) -> None:
     """Write a SavedModel for TF Serving as the next version in a folder."""
-    own = preset_folder(preset) / "test.tsv.gz"
+    own = find_test_split(preset_folder(preset))
     if weights == "int8":
         # Read when TensorFlow is imported.
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -37,7 +37,7 @@ def export(
     texts = ()
     if watch is not None:
         texts = trained.task.read(watch).sources
-    elif weights == "int8" and own.is_file():
+    elif weights == "int8" and own is not None:
         texts = trained.task.read_back(own).sources
     with err.status("Exporting"):
         version = trained.export(folder, weights, texts, **pairs_of(settings, "--set"))
@@ -70,10 +70,16 @@ def check_export(
             f"{name}: {found['values']} values as recorded, largest difference "
             f"{found['largest_difference']:.1e}"
         )
-    for one, answer in zip(
-        text or [], report.get("answers", {}).get("translations", []), strict=True
-    ):
+    for one, answer in zip(text or [], _plain(report.get("answers", {})), strict=True):
         out.print(f"{one} -> {answer}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _plain(answers: dict) -> list:
+    """What an export answered, one line a text."""
+    if "labels" in answers:
+        pairs = zip(answers["labels"], answers["scores"], strict=True)
+        return [f"{labels[0]} {scores[0]:.3f}" for labels, scores in pairs]
+    return answers.get("translations") or answers.get("values") or []
 
 
 def demo(

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo.values import convert_fields
+from zoo.values import convert, convert_fields, unknown
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Target = Annotated[
@@ -13,7 +13,10 @@ Target = Annotated[
 ]
 Columns = Annotated[
     str | None,
-    typer.Option(help="Columns of source and target, from 1, such as 1,2 or 2,1."),
+    typer.Option(
+        help="Columns: of translations by number, such as 1,2 or 2,1; of labelled "
+        "texts by name, such as review,stars or first,second,label."
+    ),
 ]
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="An option, as key=value; repeatable.")
@@ -36,16 +39,39 @@ def plan_changes(changes: dict[str, str]) -> dict[str, Any]:
     return convert_fields(TrainingPlan, changes)
 
 
-def decoding_options(settings) -> dict[str, Any]:
-    """Reads --set for what translates; wrong ones fail before a model is loaded."""
+def prediction_options(task, settings) -> dict[str, Any]:
+    """Reads --set for what predicts; wrong ones fail before a model is loaded."""
     changes = pairs_of(settings, "--set")
     if not changes:
         return {}
+    if task.name != "translation":
+        if wrong := [key for key in changes if key != "top_k"]:
+            raise ValueError(unknown("option", wrong[0], ["top_k"]))
+        return {"top_k": convert("top_k", changes["top_k"], int)}
     from zoo.decoding import DecodingOptions
 
     known = {"suppress", "replace_unknown"}
     own = {key: changes.pop(key) for key in known & set(changes)}
     return convert_fields(DecodingOptions, changes) | own
+
+
+def reading_options(task, target: Path | None, columns: str | None) -> dict[str, Any]:
+    """What a task's `read` takes of --target and --columns."""
+    if task.name == "translation":
+        return {"target_path": target, "columns": columns_of(columns)}
+    if target is not None:
+        raise typer.BadParameter(
+            f"A target side in a file of its own is for translation, not for "
+            f"{task.name}: labels stand in a column of the file (--columns)."
+        )
+    return {"columns": columns}
+
+
+def task_of(preset: str):
+    """The class of a preset's task, before its model is loaded."""
+    from zoo.presets import preset_folder, read_recipe
+
+    return read_recipe(preset_folder(preset)).task.resolve()
 
 
 def columns_of(columns: str | None):

@@ -15,11 +15,12 @@ from zoo.cli.console import err, escape, out, quiet_import
 from zoo.cli.options import (
     Columns,
     Set,
-    columns_of,
     pairs_of,
     plan_changes,
+    reading_options,
     times_of,
 )
+from zoo.cli.scores import print_report, shown
 
 
 def train(
@@ -94,12 +95,17 @@ def _prepare(recipe, changes, files, folder, columns, repeat):
         from zoo.training import prepare_run
 
     task = made.task.resolve()
-    read = [task.read(path, target, columns_of(columns)) for path, target in files]
+    read = [
+        task.read(path, **reading_options(task, target, columns))
+        for path, target in files
+    ]
     if repeat:
         read[0] = read[0].repeated(times_of(repeat))
-    with err.status(f"Learning vocabularies and encoding {len(read[0])} pairs"):
-        prepare_run(made, *read, folder)
-    err.print(f"{len(read[0])} training and {len(read[1])} validation pairs.")
+    with err.status(f"Learning a vocabulary and encoding {len(read[0])} examples"):
+        summary = prepare_run(made, *read, folder)
+    for line in summary:
+        err.print(line, markup=False, highlight=False, soft_wrap=True)
+    err.print(f"{len(read[0])} training and {len(read[1])} validation examples.")
 
 
 def train_folder(folder, changes, command: str) -> None:
@@ -128,11 +134,12 @@ def train_folder(folder, changes, command: str) -> None:
         except KeyboardInterrupt:
             err.print(f"\nGo on with: zoo {command} --resume {escape(str(folder))}")
             raise
-    if Parent.of(folder):
+    if parent := Parent.of(folder):
         _print_comparison(preset.card["fine_tuning"][-1])
+        print_report(parent.details)
     else:
         kept = preset.card["training"]
-        err.print(f"Kept {kept['kept']}, validation {kept['validation']:.2f}.")
+        err.print(f"Kept {kept['kept']}, validation {kept['validation']:.4g}.")
     out.print(str(folder / "preset"), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -144,7 +151,7 @@ def _print_comparison(entry: dict) -> None:
     if before or after:
         table = Table("Validation data", *before, box=None)
         for name, scores in (("before", before), ("after", after)):
-            table.add_row(name, *(f"{value:.2f}" for value in scores.values()))
+            table.add_row(name, *(shown(*item) for item in scores.items()))
         err.print(table)
     else:
         err.print(NOTE, soft_wrap=True)
@@ -177,8 +184,9 @@ def _progress(plan):
                 raise KeyboardInterrupt
 
         def on_epoch_end(self, epoch, logs=None):
-            shown = ("loss", "val_perplexity", "score", "seconds")
-            line = "  ".join(f"{name} {logs[name]:.2f}" for name in shown)
+            shown = ("loss", "val_perplexity", "val_rmse", "score", "seconds")
+            found = [name for name in shown if name in logs]
+            line = "  ".join(f"{name} {logs[name]:.4g}" for name in found)
             bar.console.print(f"step {logs['step']}  {line}", highlight=False)
 
     with bar, _noting_interruptions(interruptions):

@@ -6,9 +6,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from zoo.cli.console import err, out, print_json, quiet_import
+from zoo.cli.exported import (
+    details_of,
+    evaluate_export,
+    exported_alignment,
+    exported_highlight,
+    is_export,
+)
 from zoo.cli.options import (
     Columns,
     Json,
@@ -16,9 +22,12 @@ from zoo.cli.options import (
     Source,
     Target,
     columns_of,
-    decoding_options,
+    prediction_options,
+    reading_options,
+    task_of,
 )
-from zoo.presets import preset_folder, read_card
+from zoo.cli.scores import print_scores
+from zoo.presets import find_test_split, preset_folder, read_card
 
 
 def evaluate(
@@ -30,41 +39,67 @@ def evaluate(
     target: Target = None,
     columns: Columns = None,
     settings: Set = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            help="Training data of TF-IDF with a linear model, scored beside; for text "
+            "classification."
+        ),
+    ] = None,
+    reliability: Annotated[
+        Path | None,
+        typer.Option(help="Draw accuracy against confidence: a .png, .svg or .pdf."),
+    ] = None,
     record: Annotated[
         bool, typer.Option(help="Write the scores into the preset's card.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Scores of a preset or an export on test data, a preset's by source length too."""
-    if _is_export(preset):
-        if data is None or settings or record:
+    """Scores of a preset or an export on test data, in detail of a preset."""
+    if is_export(preset):
+        if data is None or settings or record or baseline or reliability:
             raise typer.BadParameter(
-                "An export is evaluated with --data, and without --set and --record: "
-                "it is as it is."
+                "An export is evaluated with --data alone: it is as it is."
             )
-        return _evaluate_export(preset, data, target, columns, as_json)
+        with err.status("Evaluating"):
+            scores = evaluate_export(preset, data, target, columns)
+        return print_json(scores) if as_json else print_scores(scores)
     folder = preset_folder(preset)
-    own = folder / "test.tsv.gz"
+    own, task = find_test_split(folder), task_of(preset)
+    reading = reading_options(task, target, columns)
     if data is None and (target or columns):
         raise typer.BadParameter("--target and --columns go with --data.")
-    if data is None and not own.is_file():
+    if data is None and own is None:
         raise ValueError(f"{preset} has no test split of its own: give --data.")
+    if task.name == "translation" and (baseline or reliability):
+        raise typer.BadParameter(
+            "--baseline and --reliability are for text classification."
+        )
+    if reliability is not None:
+        from zoo.plots import check_path
+
+        check_path(reliability)
+    options = prediction_options(task, settings)
+    test = task.read_back(own) if data is None else task.read(data, **reading)
+    known = None if baseline is None else task.read(baseline, **reading)
     trained = _load(preset)
-    if data is None:
-        text = trained.task.read_back(own)
-    else:
-        text = trained.task.read(data, target, columns_of(columns))
-    options = decoding_options(settings)
-    with err.status(f"Evaluating on {len(text)} examples"):
-        scores = trained.evaluate(text, **options)
+    with err.status(f"Evaluating on {len(test)} examples"):
+        scores = trained.evaluate(test, **options)
+        if known is not None:
+            scores["baseline"] = trained.task.baseline(known, test)
+    if reliability is not None:
+        from zoo.reliability_plot import plot_reliability
+
+        before, after = scores["reliability_uncalibrated"], scores["reliability"]
+        plot_reliability(before, reliability, after)
     if record:
         from zoo.files import write_json
 
-        entry = {"data": (data or own).name, "options": options, **scores}
+        entry = {"data": (data or own).name, "options": options, **_recorded(scores)}
         write_json(folder / "card.json", read_card(folder) | {"scores": entry})
     if as_json:
         return print_json(scores)
-    _print_scores(scores)
+    print_scores(scores)
 
 
 def predict(
@@ -73,20 +108,27 @@ def predict(
         list[str] | None, typer.Argument(help="Texts; standard input if none.")
     ] = None,
     prefix: Annotated[
-        str | None, typer.Option(help="What every result must start with.")
+        str | None, typer.Option(help="What every translation must start with.")
     ] = None,
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Translate texts given as arguments or, a line each, on standard input."""
-    options = decoding_options(settings)
+    """Translate or classify texts given as arguments or, a line each, on standard
+    input; the two texts of a pair stand on one line with a tab between."""
+    task = task_of(preset)
+    options = prediction_options(task, settings)
+    if prefix is not None and task.name != "translation":
+        raise typer.BadParameter("--prefix goes with translation.")
     trained = _load(preset)
     if not texts:
         sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")
         texts = [line.rstrip("\n") for line in sys.stdin]
     if prefix is not None:
         options["prefixes"] = [prefix] * len(texts)
-    results = trained.predict(texts, **options)
+    inputs = texts
+    if getattr(trained.task, "has_pairs", False):
+        inputs = [tuple(text.split("\t", 1)) for text in texts]
+    results = trained.predict(inputs, **options)
     if as_json:
         return print_json(
             [
@@ -95,12 +137,25 @@ def predict(
             ]
         )
     for result in results:
-        out.print(result.text, markup=False, highlight=False, soft_wrap=True)
-        for other in result.alternatives:
-            line = f"    {other.score:.3f}  {other.text}"
+        for line in _lines(result):
             out.print(line, markup=False, highlight=False, soft_wrap=True)
         if result.truncated:
             err.print("[yellow]The text above was longer than the model reads.[/]")
+
+
+def _lines(result) -> list[str]:
+    """A result as text: a translation and others, or a label with its probability."""
+    if hasattr(result, "text"):
+        others = (f"    {each.score:.3f}  {each.text}" for each in result.alternatives)
+        return [result.text, *others]
+    if isinstance(result.label, float):
+        return [f"{result.label:.6g}"]
+    names = [result.label] if isinstance(result.label, str) else list(result.label)
+    more = [name for name in result.scores if name not in names][: 3 - len(names)]
+    first = ", ".join(f"{name} {result.scores.get(name, 0):.3f}" for name in names)
+    return [
+        "   ".join([first or "-", *(f"({n} {result.scores[n]:.3f})" for n in more)])
+    ]
 
 
 def score(
@@ -126,23 +181,65 @@ def score(
 def plot(
     source: Source,
     text: Annotated[str, typer.Argument(help="A text.")],
-    path: Annotated[Path, typer.Option("--out", help="A .png, .svg or .pdf file.")],
-    pieces: Annotated[bool, typer.Option(help="Draw subword pieces.")] = False,
+    path: Annotated[
+        Path | None,
+        typer.Option("--out", help="A .png, .svg or .pdf file; of a classifier .html."),
+    ] = None,
+    pieces: Annotated[
+        bool, typer.Option(help="Draw subword pieces of a translation.")
+    ] = False,
+    without: Annotated[
+        bool,
+        typer.Option(help="Of a classifier: also what it says without each word."),
+    ] = False,
     settings: Set = None,
 ) -> None:
-    """Draw what the model looked at, from a preset or from an export's answer."""
+    """Show what the model looked at: of a preset, or from an export's answer.
+
+    A translation is drawn as a heatmap; a classified text is shaded by attention, on
+    the terminal if there is no --out.
+    """
+    exported = is_export(source)
+    task = details_of(source)["task"] if exported else task_of(source).name
+    if exported and (settings or without):
+        raise typer.BadParameter(
+            "--set and --without go with a preset: an export is as it is."
+        )
+    if task == "text_classification":
+        return _show_highlight(source, text, path, without, exported)
+    if path is None or without:
+        raise typer.BadParameter(
+            "A translation's heatmap is drawn to a file, --out, and has no --without."
+        )
     from zoo.plots import check_path, plot_alignment
 
     check_path(path)
-    if _is_export(source):
-        if settings:
-            raise typer.BadParameter("--set goes with a preset: an export is as it is.")
-        sources, targets, weights = _exported_alignment(source, text)
+    if exported:
+        sources, targets, weights = exported_alignment(source, text)
     else:
-        found = _load(source).attention(text, **decoding_options(settings))
+        options = prediction_options(task_of(source), settings)
+        found = _load(source).attention(text, **options)
         sources, targets = found.source_pieces, found.target_pieces
         weights = found.weights
     plot_alignment(sources, targets, weights, path, words=not pieces)
+    err.print(f"Drawn: {path}")
+
+
+def _show_highlight(source, text, path, without, exported):
+    if path is not None:
+        from zoo.highlights import check_path
+
+        check_path(path)
+    if exported:
+        found = exported_highlight(source, text)
+    else:
+        trained = _load(source)
+        if getattr(trained.task, "has_pairs", False):
+            text = tuple(text.split("\t", 1))
+        found = trained.attention(text, without=without)
+    if path is None:
+        return out.print(found.terminal(), soft_wrap=True)
+    found.save(path)
     err.print(f"Drawn: {path}")
 
 
@@ -154,57 +251,9 @@ def _load(preset):
         return load(preset)
 
 
-def _is_export(source: str) -> bool:
-    folder = Path(source)
-    found = [*folder.glob("saved_model.pb"), *folder.glob("*/saved_model.pb")]
-    return bool(found) and not (folder / "config.json").is_file()
+def _recorded(scores: dict) -> dict:
+    """What a card keeps of scores: no texts, which may have another licence."""
+    return {name: value for name, value in scores.items() if name not in _UNRECORDED}
 
 
-def _evaluate_export(folder, data, target, columns, as_json):
-    from zoo.data.parallel_text import read_parallel_text
-    from zoo.metrics.translation import score_translations
-    from zoo.serving import answer_export
-
-    text = read_parallel_text(data, target, columns_of(columns))
-    batches = [text.sources[n : n + 64] for n in range(0, len(text), 64)]
-    with err.status(f"Evaluating on {len(text)} examples"):
-        answers = answer_export(
-            folder, [("serving_default", {"texts": batch}) for batch in batches]
-        )
-    found = [one for answer in answers for one in answer["translations"]]
-    scores = score_translations(found, text.references)
-    if as_json:
-        return print_json(scores)
-    _print_scores(scores | {"by_length": []})
-
-
-def _exported_alignment(folder, text):
-    from zoo.serving.check_export import run_export
-
-    answer = run_export(folder, {"with_alignment": {"texts": [text]}})["with_alignment"]
-    sources, targets = answer["source_lengths"][0], answer["target_lengths"][0]
-    return (
-        answer["source_pieces"][0][:sources],
-        answer["target_pieces"][0][:targets],
-        [row[:sources] for row in answer["alignment"][0][:targets]],
-    )
-
-
-def _print_scores(scores: dict) -> None:
-    out.print(
-        f"BLEU {scores['bleu']:.2f}   chrF {scores['chrf']:.2f}   "
-        f"({scores['sentences']} sentences)"
-    )
-    for name, signature in scores["signatures"].items():
-        out.print(f"{name}: {signature}", highlight=False, soft_wrap=True)
-    if not scores["by_length"]:
-        return
-    table = Table("Source length", "Sentences", "BLEU", "chrF", box=None)
-    for row in scores["by_length"]:
-        table.add_row(
-            row["length"],
-            str(row["sentences"]),
-            f"{row['bleu']:.2f}",
-            f"{row['chrf']:.2f}",
-        )
-    out.print(table)
+_UNRECORDED = {"mistakes", "reliability", "reliability_uncalibrated"}

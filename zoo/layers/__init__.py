@@ -3,6 +3,7 @@
 from zoo.layers.alibi_positions import ALiBiPositions
 from zoo.layers.alignment_window import AlignmentWindow
 from zoo.layers.attention_cell import AttentionCell
+from zoo.layers.attention_pooling import AttentionPooling
 from zoo.layers.bahdanau_attention import BahdanauAttention
 from zoo.layers.bucketed_positions import BucketedPositions
 from zoo.layers.decoder_block import DecoderBlock
@@ -14,6 +15,7 @@ from zoo.layers.luong_cell import LuongCell
 from zoo.layers.multi_head_attention import MultiHeadAttention
 from zoo.layers.position_embedding import PositionEmbedding
 from zoo.layers.position_scheme import PositionScheme
+from zoo.layers.query_pooling import QueryPooling
 from zoo.layers.relative_positions import RelativePositions
 from zoo.layers.rotary_positions import RotaryPositions
 from zoo.layers.scored_attention import ScoredAttention
@@ -24,6 +26,7 @@ __all__ = [
     "ALiBiPositions",
     "AlignmentWindow",
     "AttentionCell",
+    "AttentionPooling",
     "BahdanauAttention",
     "BucketedPositions",
     "DecoderBlock",
@@ -35,6 +38,7 @@ __all__ = [
     "MultiHeadAttention",
     "PositionEmbedding",
     "PositionScheme",
+    "QueryPooling",
     "RelativePositions",
     "RotaryPositions",
     "ScoredAttention",

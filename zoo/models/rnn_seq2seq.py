@@ -244,6 +244,13 @@ class RNNSeq2Seq(keras.Model):
         )
         self.built = True
 
+    def parts_by_depth(self) -> list[str]:
+        """Patterns of weight addresses, from what reads first to what writes."""
+        encoder = [rf"{layer.name}/.*" for layer in self.encoder]
+        middle = [r"start_state_.*", r"decoder/.*"]
+        ends = r"readout/.*|output_bias"
+        return [r"(source|target)_embedding/.*", *encoder, *middle, ends]
+
     def encode(self, source_ids, training: bool = False) -> dict:
         """Reads the source sentences, once each.
 

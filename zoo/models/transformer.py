@@ -212,6 +212,13 @@ class Transformer(keras.Model):
         )
         self.built = True
 
+    def parts_by_depth(self) -> list[str]:
+        """Patterns of weight addresses, from what reads first to what writes."""
+        blocks = [block.name for block in (*self.encoder, *self.decoder)]
+        named = [f"{name}/.*" for name in blocks]
+        ends = r"(encoder|decoder)_norm/.*|output_bias"
+        return [r"(source_|target_)?embedding/.*", *named, ends]
+
     def encode(self, source_ids, training: bool = False) -> dict:
         """Reads the source sentences, once each.
 

@@ -8,6 +8,7 @@ inputs, and prints the outputs of each.
     echo '[["signature", {"input": [values]}]]' | python -I clean_process.py EXPORT
 """
 
+import base64
 import glob
 import importlib.util
 import json
@@ -34,7 +35,8 @@ def main(folder: str) -> None:
         function = loaded.signatures[name]
         specs = function.structured_input_signature[1]
         tensors = {
-            key: tf.constant(value, specs[key].dtype) for key, value in inputs.items()
+            key: tf.constant(encoded(value), specs[key].dtype)
+            for key, value in inputs.items()
         }
         answers.append({key: plain(v) for key, v in function(**tensors).items()})
     ours = [name for name in sys.modules if name.split(".")[0] in ("zoo", "recipes")]
@@ -47,6 +49,13 @@ def text_libraries() -> list[str]:
     """TF Text's operations as shared libraries: its Python code stays out."""
     package = importlib.util.find_spec("tensorflow_text").submodule_search_locations[0]
     return sorted(glob.glob(f"{package}/python/ops/_*.so"))
+
+
+def encoded(value):
+    """Inputs as TensorFlow takes them: {"b64": ...} stands for bytes."""
+    if isinstance(value, dict):
+        return base64.b64decode(value["b64"])
+    return [encoded(item) for item in value] if isinstance(value, list) else value
 
 
 def plain(tensor):

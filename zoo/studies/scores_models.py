@@ -6,7 +6,8 @@ import time
 
 import numpy as np
 
-from zoo.data.token_pairs import Ragged, TokenPairBatches, TokenPairs
+from zoo.data.ragged import Ragged
+from zoo.data.token_pairs import TokenPairBatches, TokenPairs
 from zoo.files import write_json
 from zoo.studies.scores import BASELINE, name_of, result_file
 
@@ -31,6 +32,7 @@ def train_model_of(folder, options, which):
     plan = options.recipe(*which).training
     result = train_model(
         model,
+        _task(folder, options),
         plan,
         _batches(folder, options, "train", plan.seed),
         _batches(folder, options, "valid", None),

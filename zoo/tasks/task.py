@@ -8,7 +8,20 @@ class Task(Protocol):
 
     `learn` makes a task from training data, `load` from a preset's folder. Only
     `encode` and the runner need TensorFlow.
+
+    Attributes:
+        name: the kind of problem.
+        encoded_type: of what `encode` returns; has `save` and `load`.
+        suffix: of files that `write` writes.
+        scores_by_decoding: the score needs more than the metrics of the training.
+        finetuning_monitor: what decides between the rounds of a fine-tuning.
     """
+
+    name: str
+    encoded_type: type
+    suffix: str
+    scores_by_decoding: bool
+    finetuning_monitor: str
 
     @classmethod
     def learn(cls, data: Any, **options: Any) -> "Task":
@@ -36,6 +49,30 @@ class Task(Protocol):
     @staticmethod
     def read_back(path) -> Any:
         """Reads what `write` wrote."""
+
+    def summary(self, train: Any, valid: Any) -> list[str]:
+        """What data looks like, in lines; warns of what looks wrong."""
+
+    def hold_out(self, data: Any, kind: str | None = None) -> tuple:
+        """Splits data into what to train on and what to validate on."""
+
+    def check(self, train: Any, valid: Any) -> None:
+        """Refuses data that does not go with what the task knows."""
+
+    def for_data(
+        self, data: Any, head: str = "keep", kind: str | None = None
+    ) -> "Task":
+        """The same task for other data: with its labels, if the head may change."""
+
+    def loss(self, label_smoothing: float) -> Any:
+        """The Keras loss of the training."""
+
+    def metrics(self) -> dict:
+        """Keras metrics by name, each with whether more is better; the first decides
+        where `scores_by_decoding` is false."""
+
+    def calibrated(self, model: Any, batches: Any) -> "Task":
+        """The task with what is set after a training, on validation batches."""
 
     def model_options(self) -> dict:
         """The model's arguments that follow from the data."""

@@ -8,13 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.data.own_pairs import (
+    check_direction,
+    hold_out,
+    warn_of_overlap,
+    warn_of_unknown,
+)
 from zoo.data.parallel_text import (
     DataWarning,
     ParallelText,
     read_parallel_text,
     write_parallel_text,
 )
-from zoo.data.token_pairs import Ragged, TokenPairBatches, TokenPairs
+from zoo.data.ragged import Ragged
+from zoo.data.token_pairs import TokenPairBatches, TokenPairs
 from zoo.data.vocabulary import END_ID, Vocabulary
 from zoo.tasks.task import Runner
 
@@ -30,6 +37,10 @@ class TranslationTask:
 
     name = "translation"
     encoded_type = TokenPairs
+    suffix = ".tsv.gz"
+    scores_by_decoding = True
+    # Scores of small validation sets say little.
+    finetuning_monitor = "perplexity"
 
     def __init__(
         self,
@@ -119,6 +130,52 @@ class TranslationTask:
     def read_back(path) -> ParallelText:
         """Reads what `write` wrote."""
         return read_parallel_text(path, columns=(1, 2, 3))
+
+    def summary(self, train: ParallelText, valid: ParallelText) -> list[str]:
+        """Nothing that is not said elsewhere."""
+        return []
+
+    def hold_out(self, data: ParallelText, kind=None) -> tuple:
+        """Splits data into what to train on and what to validate on."""
+        return hold_out(data)
+
+    def check(self, train: ParallelText, valid: ParallelText) -> None:
+        """Refuses or warns of pairs that do not go with the vocabularies."""
+        vocabularies = self.source_vocabulary, self.target_vocabulary
+        for name, data in (("training data", train), ("validation data", valid)):
+            check_direction(data, *vocabularies, name)
+        warn_of_overlap(train, valid)
+        sides = (("source", train.sources), ("target", train.targets))
+        for vocabulary, (side, texts) in zip(vocabularies, sides, strict=True):
+            warn_of_unknown(texts, vocabulary, side)
+
+    def for_data(
+        self, data: ParallelText, head: str = "keep", kind: str | None = None
+    ) -> "TranslationTask":
+        """The same task: translation has no labels that data could change."""
+        if head != "keep" or kind is not None:
+            raise ValueError(
+                "Only presets of text classification have a head to reset or reuse, "
+                f"and kinds of labels. Received: head={head!r}, kind={kind!r}."
+            )
+        return self
+
+    def loss(self, label_smoothing: float):
+        """What training makes smaller."""
+        from zoo.losses import SequenceCrossentropy
+
+        return SequenceCrossentropy(label_smoothing)
+
+    def metrics(self) -> dict:
+        """What is measured in training, by name: a Keras metric, and whether more is
+        better."""
+        from zoo.metrics.perplexity import Perplexity
+
+        return {"perplexity": (Perplexity(), False)}
+
+    def calibrated(self, model, batches) -> "TranslationTask":
+        """The same task: scores of translations are no probabilities to set right."""
+        return self
 
     def model_options(self) -> dict:
         return {

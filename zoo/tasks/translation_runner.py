@@ -3,7 +3,6 @@
 import dataclasses
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -14,10 +13,10 @@ from zoo.export import Exportable
 from zoo.inference import INT8_ENVIRONMENT, exported_stepper
 from zoo.metrics.translation import score_by_length, score_translations
 from zoo.plots import plot_alignment
+from zoo.tasks.texts import batches_of, check_texts, need_tensorflow
 from zoo.tasks.translation_graph import TranslationGraph
 from zoo.values import convert, convert_fields
 
-_BATCH = 64
 # So many texts are enough to see how large numbers get.
 _WATCHED = 64
 # Inputs whose answers an export records: short, longer, and empty.
@@ -39,6 +38,10 @@ class Translation:
     score: float
     truncated: bool
     alternatives: tuple["Translation", ...] = ()
+
+    @property
+    def plain(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -95,15 +98,15 @@ class TranslationRunner:
             TypeError: not a list of strings.
             ValueError: another number of prefixes than texts, or an unknown piece.
         """
-        _check_texts(texts)
+        check_texts(texts)
         inputs = {"texts": list(texts)}
         if prefixes is not None:
-            _check_texts(prefixes)
+            check_texts(prefixes)
             _check_as_many(texts, prefixes, "prefixes")
             inputs["prefixes"] = list(prefixes)
         run = self._runner_of("n_best", options, list(inputs))
         results: list = [None] * len(texts)
-        for chosen in _batches(texts):
+        for chosen in batches_of(texts):
             found = run(*([values[n] for n in chosen] for values in inputs.values()))
             found = {key: value.numpy() for key, value in found.items()}
             for row, index in enumerate(chosen):
@@ -121,7 +124,7 @@ class TranslationRunner:
         Raises:
             ValueError: the model has no attention, or there is no such hypothesis.
         """
-        _check_texts([text])
+        check_texts([text])
         if not self.has_alignment:
             raise ValueError(
                 "This model has no attention: one vector of fixed length stands for "
@@ -158,13 +161,13 @@ class TranslationRunner:
         Raises:
             ValueError: another number of translations than texts.
         """
-        _check_texts(texts)
-        _check_texts(translations)
+        check_texts(texts)
+        check_texts(translations)
         _check_as_many(texts, translations, "translations")
         options = {"beam_size": 1, "length_penalty": 0.0}
         run = self._runner_of("score", options, ["texts", "translations"])
         results = np.zeros(len(texts), "float32")
-        for chosen in _batches(texts):
+        for chosen in batches_of(texts):
             pairs = ([side[n] for n in chosen] for side in (texts, translations))
             results[chosen] = run(*pairs)["log_probabilities"].numpy()
         return results.tolist()
@@ -199,7 +202,7 @@ class TranslationRunner:
         Raises:
             ValueError: int8 without texts, or of a model that has none.
         """
-        _need_tensorflow()
+        need_tensorflow("Translating and exporting")
         chosen, extra = self._options(options)
 
         def make(codecs):
@@ -270,7 +273,7 @@ class TranslationRunner:
 
     def _runner_of(self, method: str, options: dict, inputs: list[str]):
         """A compiled method of the graph with these options."""
-        _need_tensorflow()
+        need_tensorflow("Translating and exporting")
         chosen, extra = self._options(options)
 
         def run(texts, codecs):
@@ -297,13 +300,6 @@ def _text_function(method, inputs: list[str]):
     )
 
 
-def _batches(texts):
-    """Indices of texts of like length together: less padding."""
-    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-    for start in range(0, len(order), _BATCH):
-        yield order[start : start + _BATCH]
-
-
 def _translation(found, row: int) -> Translation:
     """The best translation of a row, with its alternatives, where they were found."""
     # If the options leave no translation at all, an empty one stands for it.
@@ -328,29 +324,4 @@ def _check_as_many(texts, others, name):
         raise ValueError(
             f"Each text needs one of {name}. Received: {len(texts)} texts, "
             f"{len(others)} {name}."
-        )
-
-
-def _check_texts(texts):
-    if not isinstance(texts, list | tuple) or not all(
-        isinstance(text, str) for text in texts
-    ):
-        raise TypeError(
-            "Expected a list of strings. Received: "
-            f"{type(texts).__name__} {str(texts)[:80]!r}."
-        )
-    for text in texts:
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(
-                f"A text cannot be written as UTF-8 ({error.reason}): {text[:80]!r}."
-            ) from None
-
-
-def _need_tensorflow():
-    if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(
-            "Translating and exporting run on TensorFlow, but Keras runs on "
-            f"{keras.backend.backend()}. Start Python with KERAS_BACKEND=tensorflow."
         )

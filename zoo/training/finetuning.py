@@ -7,25 +7,22 @@ scratch, and follows from the preset's own plan and from the size of the data.
 
 import dataclasses
 import math
+import re
 from typing import Any
 
-from zoo.data.own_pairs import (
-    check_direction,
-    hold_out,
-    warn_of_overlap,
-    warn_of_unknown,
-)
-from zoo.data.parallel_text import ParallelText
+from zoo import registry
 from zoo.files import folder_written_whole
 from zoo.presets import Preset
 from zoo.recipe import TrainingPlan
 from zoo.training.parents import Parent
-from zoo.training.parts import frozen_weights
-from zoo.training.runs import check_new, write_run
+from zoo.training.parts import decayed_rates, frozen_weights, matched
+from zoo.training.rounds import monitored
+from zoo.training.runs import check_new, prepared_model, write_run
 from zoo.values import convert_fields
+from zoo.weights import assign_arrays, model_arrays, weight_address
 
-# Fewer pairs to train on teach nothing that would hold beyond them.
-FEWEST_PAIRS = 10
+# Fewer examples teach nothing that would hold beyond them.
+FEWEST_EXAMPLES = 10
 PASSES = 6
 MOST_STEPS = 4_000
 # A training from scratch may have been planned for an accelerator.
@@ -34,7 +31,16 @@ _FEWEST_ROUND_STEPS = 5
 
 
 def prepare_finetuning(
-    preset: Preset, train, valid, folder, repeat=None, **plan_changes: Any
+    preset: Preset,
+    train,
+    valid,
+    folder,
+    repeat=None,
+    head: str = "keep",
+    kind: str | None = None,
+    reset=(),
+    layer_decay: float | None = None,
+    **plan_changes: Any,
 ) -> dict:
     """Checks the user's data and prepares a run that starts from a preset.
 
@@ -42,55 +48,114 @@ def prepare_finetuning(
         preset: what to start from.
         train: training data, as the preset's task reads it.
         valid: validation data; `None` holds a tenth of the training data out, chosen
-            by a hash of the source (see `zoo.data.own_pairs.hold_out`).
+            by a hash of its texts.
         folder: a new or empty folder; its parent must exist.
         repeat: how often to train on the pairs of an origin, by its name.
+        head: of a classifier: "keep" wants the labels of the preset; "reset" takes
+            those of the data with a fresh output layer; "reuse" takes them and keeps
+            what the output layer knows of labels in both, by name.
+        kind: of the data's labels, if another than the preset's: "single", "multi",
+            "regression".
+        reset: regular expressions of weights that start fresh; all else is loaded
+            strictly.
+        layer_decay: the learning rate falls by this factor with each layer from the
+            head down; rates given by pattern count after it.
         **plan_changes: fields of the `TrainingPlan`, in place of those chosen by
-            `finetuning_plan`: `freeze` and `rates` among them.
+            `finetuning_plan`: `freeze`, `rates`, `unfreeze`, `lora_rank` among them.
 
     Returns:
-        The `plan`, the number of `examples` of each part, and how many numbers are
-        `frozen` of all `weights`.
+        The `plan`, the number of `examples` of each part, how many numbers are
+        `frozen` of all `weights`, and a `summary` of the data in lines.
 
     Raises:
-        ValueError: data that cannot be used, sides that are swapped, a pattern that
-            matches nothing, or a folder in use; before anything is written.
+        ValueError: data that cannot be used, labels that the preset does not know,
+            sides that are swapped, a pattern that matches nothing, or a folder in use;
+            before anything is written.
     """
     check_new(folder)
     changes = convert_fields(TrainingPlan, plan_changes)
-    patterns = {name: changes.get(name, ()) for name in ("freeze", "rates")}
-    frozen = frozen_weights(preset.model, TrainingPlan(**patterns))
-    train, valid = _split(train, valid)
-    if isinstance(train, ParallelText):
-        _check(preset.task, train, valid)
+    train, valid = _split(preset.task, train, valid, kind)
+    task = preset.task.for_data(train, head, kind)
+    task.check(train, valid)
+    summary = task.summary(train, valid)
+    if layer_decay is not None:
+        decayed = decayed_rates(preset.model, float(layer_decay))
+        changes["rates"] = decayed + tuple(changes.get("rates", ()))
     if repeat:
         train = train.repeated(repeat)
+    recipe = _recipe(preset, kind)
+    arrays = _start(preset, recipe, task, reset, head)
+    # Patterns are checked before texts are encoded, which takes long.
+    early = {name: changes[name] for name in _PATTERNS if name in changes}
+    plan = dataclasses.replace(recipe.training, **_NO_PATTERNS | early)
+    model = prepared_model(dataclasses.replace(recipe, training=plan), task)
+    frozen = frozen_weights(model, plan)
     encoded = {
-        part: preset.task.encode(data)
-        for part, data in (("train", train), ("valid", valid))
+        "train": task.encode(train, training=True),
+        "valid": task.encode(valid),
     }
-    plan = finetuning_plan(preset, encoded["train"], changes)
-    recipe = dataclasses.replace(preset.recipe, training=plan)
+    plan = finetuning_plan(preset, task, encoded["train"], changes)
+    monitored(plan, task)
+    recipe = dataclasses.replace(recipe, training=plan)
     with folder_written_whole(folder) as beside:
-        Parent.write(beside, preset)
-        write_run(beside, recipe, preset.task, encoded, valid)
+        Parent.write(beside, preset, arrays)
+        write_run(beside, recipe, task, encoded, valid)
     return {
         "plan": plan,
         "examples": {part: len(data) for part, data in encoded.items()},
         "frozen": sum(math.prod(weight.shape) for weight in frozen),
-        "weights": preset.model.count_params(),
+        "weights": model.count_params(),
+        "summary": summary,
     }
 
 
-def finetuning_plan(preset: Preset, encoded, changes: dict[str, Any]) -> TrainingPlan:
+# Fields of a plan that speak of weights.
+_PATTERNS = ("freeze", "rates", "unfreeze", "lora", "lora_rank", "lora_alpha")
+_NO_PATTERNS = {"freeze": (), "rates": (), "unfreeze": (), "lora": (), "lora_rank": 0}
+
+
+def _recipe(preset: Preset, kind: str | None):
+    """The preset's recipe, for labels of another kind if need be."""
+    recipe = preset.recipe
+    if kind in (None, recipe.options.get("kind")):
+        return recipe
+    made = registry.get(recipe.name, **recipe.options | {"kind": kind})
+    return dataclasses.replace(made, training=recipe.training)
+
+
+def _start(preset: Preset, recipe, task, reset, head: str) -> dict:
+    """The weights to start from: the preset's, and fresh ones where asked for."""
+    model = recipe.build_model(task.model_options())
+    addresses = [weight_address(weight) for weight in model.weights]
+    for pattern in reset:
+        matched("reset", pattern, addresses)
+    is_new = task is not preset.task
+    patterns = (*reset, _HEAD) if is_new else tuple(reset)
+    assign_arrays(model, model_arrays(preset.model), preset.name, patterns)
+    arrays = model_arrays(model)
+    if is_new and head == "reuse":
+        old = model_arrays(preset.model)
+        for row, known in enumerate(task.head_rows(preset.task)):
+            if known is not None:
+                for name in (name for name in arrays if re.fullmatch(_HEAD, name)):
+                    arrays[name][..., row] = old[name][..., known]
+    return arrays
+
+
+_HEAD = "head/.*"
+
+
+def finetuning_plan(
+    preset: Preset, task, encoded, changes: dict[str, Any]
+) -> TrainingPlan:
     """A small plan: a few passes over the data, at a fifth of the preset's rate.
 
     A round is half a pass, or less of large data, and training stops after 5 rounds
-    without a better one. The validation perplexity chooses among rounds: scores of
-    small validation sets say little.
+    without a better one. What chooses among rounds is the task's `finetuning_monitor`.
 
     Args:
         preset: whose own plan gives the rest.
+        task: of the fine-tuning.
         encoded: the training data, encoded.
         changes: values that were chosen by the user, already converted.
     """
@@ -99,13 +164,12 @@ def finetuning_plan(preset: Preset, encoded, changes: dict[str, Any]) -> Trainin
         "batch_tokens": min(parent.batch_tokens, MOST_BATCH_TOKENS),
         "learning_rate": parent.learning_rate / 5,
         "schedule": "cosine",
-        "monitor": "perplexity",
+        "monitor": task.finetuning_monitor,
         "patience": 5,
-        "freeze": (),
-        "rates": (),
+        **_NO_PATTERNS,
     }
     plan |= changes
-    batches = preset.task.batches(encoded, plan["batch_tokens"], parent.seed)
+    batches = task.batches(encoded, plan["batch_tokens"], parent.seed)
     plan |= _steps(batches.steps_per_epoch, changes)
     warmup_steps = min(100, plan["steps"] // 10)
     return dataclasses.replace(parent, **{"warmup_steps": warmup_steps} | plan)
@@ -128,30 +192,14 @@ def _steps(a_pass: int, changes: dict) -> dict[str, int]:
     return {"steps": steps, "round_steps": a_round}
 
 
-def _split(train, valid) -> tuple:
+def _split(task, train, valid, kind) -> tuple:
     """Training and validation data, large enough."""
     if valid is None:
-        if not isinstance(train, ParallelText):
-            raise ValueError(
-                "Only sentence pairs can be held out to validate on. Give validation "
-                "data of its own: --valid on the command line, valid_data in Python."
-            )
-        train, valid = hold_out(train)
-    if len(train) < FEWEST_PAIRS or len(valid) < 1:
+        train, valid = task.hold_out(train, kind)
+    if len(train) < FEWEST_EXAMPLES or len(valid) < 1:
         raise ValueError(
-            f"A fine-tuning needs at least {FEWEST_PAIRS} examples to train on, and 1 "
-            f"to validate on. Received: {len(train)} and {len(valid)}. Add more; one "
+            f"A fine-tuning needs at least {FEWEST_EXAMPLES} examples to train on, and "
+            f"1 to validate on. Received: {len(train)} and {len(valid)}. Add more; one "
             "in ten is held out where no validation data is given."
         )
     return train, valid
-
-
-def _check(task, train: ParallelText, valid: ParallelText) -> None:
-    """Refuses or warns of pairs that do not go with a preset's vocabularies."""
-    vocabularies = task.source_vocabulary, task.target_vocabulary
-    for name, data in (("training data", train), ("validation data", valid)):
-        check_direction(data, *vocabularies, name)
-    warn_of_overlap(train, valid)
-    sides = (("source", train.sources), ("target", train.targets))
-    for vocabulary, (side, texts) in zip(vocabularies, sides, strict=True):
-        warn_of_unknown(texts, vocabulary, side)

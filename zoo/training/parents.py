@@ -11,15 +11,16 @@ import keras
 from zoo.files import read_json, write_json
 from zoo.presets import Preset
 from zoo.recipe import Recipe
-from zoo.training.rounds import KEPT_START, START
+from zoo.training.rounds import KEPT_START
 from zoo.values import convert_fields
-from zoo.weights import assign_arrays, model_arrays, read_arrays, write_arrays
+from zoo.weights import assign_arrays, read_arrays, write_arrays
 
-FILE, REPORT = "parent.json", "report.json"
+FILE, REPORT, START = "parent.json", "report.json", "start.safetensors"
 NOTE = (
     "Scores before and after need TensorFlow, which decodes. Resume this folder with "
     "KERAS_BACKEND=tensorflow to add them."
 )
+_DETAILS = ("per_label", "confusions", "mistakes", "reliability")
 # What a card says of the old weights alone.
 _OF_THE_OLD = {"commands", "scores"}
 
@@ -51,9 +52,9 @@ class Parent:
         return cls(Path(folder), **read_json(path)) if path.is_file() else None
 
     @staticmethod
-    def write(folder, preset: Preset) -> None:
-        """Keeps a preset's weights and card in the folder of a fine-tuning."""
-        write_arrays(Path(folder) / START, model_arrays(preset.model))
+    def write(folder, preset: Preset, arrays: dict) -> None:
+        """Keeps what to start from, and a preset's card, in a fine-tuning's folder."""
+        write_arrays(Path(folder) / START, arrays)
         plan = dataclasses.asdict(preset.recipe.training)
         content = {"name": preset.name, "training": plan, "card": preset.card}
         write_json(Path(folder) / FILE, content)
@@ -68,7 +69,7 @@ class Parent:
         path = self.folder / START
         assign_arrays(model, read_arrays(path)[0], path)
         if not self._report.get("before"):
-            self._write_report({"before": _scores(evaluate)})
+            self._write_report({"before": _scores(_evaluated(evaluate))})
 
     def judge(self, recipe: Recipe, training: dict, model, evaluate) -> tuple:
         """Scores what was kept; if it is no better, the start is kept instead.
@@ -86,19 +87,26 @@ class Parent:
             The recipe with the plan of the preset, and the card of the result.
         """
         before, kept = self._report["before"], training["kept"]
-        after = before if kept == KEPT_START else _scores(evaluate)
+        found = None if kept == KEPT_START else _evaluated(evaluate)
+        after = before if kept == KEPT_START else _scores(found)
         if before and after and not is_better(after, before):
             kept = KEPT_START
             assign_arrays(model, read_arrays(self.folder / START)[0])
         entry = {"parent": self.name, **training, "kept": kept}
         entry |= {"before": before, "after": after}
-        self._write_report(entry)
+        details = _details(found or {})
+        self._write_report(entry | ({"details": details} if details else {}))
         if kept == KEPT_START:
             warnings.warn(verdict(entry), FineTuningWarning, stacklevel=3)
         card = {key: self.card[key] for key in self.card if key not in _OF_THE_OLD}
         card["fine_tuning"] = [*self.card.get("fine_tuning", []), entry]
         plan = convert_fields(type(recipe.training), self.training)
         return recipe.with_training(**plan), card
+
+    @property
+    def details(self) -> dict:
+        """What the report says beyond numbers."""
+        return self._report.get("details", {})
 
     @property
     def _report(self) -> dict:
@@ -125,12 +133,21 @@ def verdict(entry: dict) -> str:
     )
 
 
-def _scores(evaluate) -> dict | None:
-    """The task's scores, the deciding one first; `None` where nothing decodes."""
-    if not _decodes():
+def _evaluated(evaluate) -> dict | None:
+    """The task's scores and details; `None` where nothing decodes."""
+    return evaluate() if _decodes() else None
+
+
+def _scores(found: dict | None) -> dict | None:
+    """The numbers among scores and details, the deciding one first."""
+    if found is None:
         return None
-    scores = evaluate()
-    return {name: value for name, value in scores.items() if isinstance(value, float)}
+    return {name: value for name, value in found.items() if isinstance(value, float)}
+
+
+def _details(found: dict) -> dict:
+    """What a report says beyond numbers: mistakes, scores by label."""
+    return {name: found[name] for name in _DETAILS if found.get(name)}
 
 
 def _decodes() -> bool:

@@ -5,6 +5,7 @@ of the seed and the step alone. A training that was killed goes on from its last
 and ends with the very weights that it would have had.
 """
 
+import itertools
 import json
 import sys
 import time
@@ -15,21 +16,21 @@ import keras
 import numpy as np
 
 from zoo.files import written_whole
-from zoo.losses import SequenceCrossentropy
-from zoo.metrics.perplexity import Perplexity
 from zoo.recipe import TrainingPlan
 from zoo.training.checkpoints import has_checkpoint, load_checkpoint, save_checkpoint
 from zoo.training.parts import frozen
 from zoo.training.schedules import make_optimizer
+from zoo.values import unknown
 from zoo.weights import assign_arrays, model_arrays, read_arrays, write_arrays
 
-START, BEST = "start.safetensors", "best.safetensors"
+BEGIN, BEST = "begin.safetensors", "best.safetensors"
 # What is said to be kept when no round was better than the start.
 KEPT_START = "start"
 
 
 def train_model(
     model,
+    task,
     plan: TrainingPlan,
     batches,
     valid_batches,
@@ -44,12 +45,13 @@ def train_model(
 
     Args:
         model: a built model.
+        task: has the `loss` and the `metrics` of the training.
         plan: the numbers.
         batches: has `stream(start_step)`, endless batches from a step on.
         valid_batches: has `once()`, every validation batch.
         folder: an existing folder for checkpoints and logs.
         score: judges the model as it stands, higher is better (BLEU, say). Without
-            it the validation perplexity decides.
+            it a metric of the validation data decides, the one that the plan monitors.
         resume: go on from the checkpoint in `folder`, if there is one.
         keep_start: count the weights that the model comes with as round 0: if no
             round scores better, they are kept.
@@ -63,9 +65,11 @@ def train_model(
         ValueError: the checkpoint belongs to another training, or `plan.freeze` or
             `plan.rates` do not fit the model.
     """
-    rounds = Rounds(Path(folder), plan, valid_batches, score)
+    metrics = task.metrics()
+    metric = None if score else monitored(plan, task)
+    rounds = Rounds(Path(folder), plan, valid_batches, score, metric)
     with frozen(model, plan):
-        _compile(model, plan)
+        _compile(model, plan, task.loss(plan.label_smoothing), metrics)
         if resume and has_checkpoint(folder):
             rounds.restore(load_checkpoint(folder, model))
         elif keep_start:
@@ -75,11 +79,24 @@ def train_model(
         return {"history": rounds.history} | rounds.keep_best(model)
 
 
-def _compile(model, plan):
+def monitored(plan: TrainingPlan, task) -> tuple[str, bool]:
+    """The metric that decides between rounds, and whether more of it is better.
+
+    Raises:
+        ValueError: the task measures no such thing.
+    """
+    metrics = {name: more for name, (_, more) in task.metrics().items()}
+    name = next(iter(metrics)) if plan.monitor == "score" else plan.monitor
+    if name not in metrics:
+        raise ValueError(unknown("value of monitor", name, ["score", *metrics]))
+    return name, metrics[name]
+
+
+def _compile(model, plan, loss, metrics):
     model.compile(
         optimizer=make_optimizer(plan),
-        loss=SequenceCrossentropy(plan.label_smoothing),
-        metrics=[Perplexity()],
+        loss=loss,
+        weighted_metrics=[metric for metric, _ in metrics.values()],
         jit_compile="auto" if getattr(model, "supports_jit", True) else False,
     )
 
@@ -104,13 +121,15 @@ class Rounds(keras.callbacks.Callback):
         folder: for checkpoints and logs.
         plan: the numbers.
         valid_batches: has `once()`, every validation batch.
-        score: judges the model as it stands; without it the perplexity does.
+        score: judges the model as it stands.
+        metric: what judges it without a score: the name of a metric of the validation
+            data, and whether more of it is better.
     """
 
-    def __init__(self, folder: Path, plan, valid_batches=None, score=None):
+    def __init__(self, folder: Path, plan, valid_batches=None, score=None, metric=None):
         super().__init__()
         self.folder, self.plan = folder, plan
-        self.valid_batches, self.score = valid_batches, score
+        self.valid_batches, self.score, self.metric = valid_batches, score, metric
         self.history: list[dict] = []
         self.start: dict | None = None
 
@@ -118,7 +137,7 @@ class Rounds(keras.callbacks.Callback):
         """Judges the weights before training, which count as round 0."""
         self.set_model(model)
         self.start = self._judge()
-        write_arrays(self.folder / START, model_arrays(model))
+        write_arrays(self.folder / BEGIN, model_arrays(model))
 
     def restore(self, progress: dict) -> None:
         """Goes on from the progress of a checkpoint."""
@@ -178,7 +197,7 @@ class Rounds(keras.callbacks.Callback):
         """Leaves the best round's weights in the model, or the last rounds' average."""
         self.set_model(model)
         number = self.best_round
-        best, file, name = self.start, START, KEPT_START
+        best, file, name = self.start, BEGIN, KEPT_START
         if number >= 0:
             best, file, name = self.history[number], BEST, f"round {number + 1}"
         kept = {"kept": name, "score": best["score"]}
@@ -202,7 +221,11 @@ class Rounds(keras.callbacks.Callback):
             return_dict=True,
         )
         row = {f"val_{name}": float(value) for name, value in logs.items()}
-        row["score"] = -row["val_perplexity"] if self.score is None else self.score()
+        if self.score is not None:
+            row["score"] = self.score()
+        else:
+            name, more_is_better = self.metric
+            row["score"] = row[f"val_{name}"] * (1 if more_is_better else -1)
         return row
 
     def _round_file(self, number: int) -> Path:
@@ -229,10 +252,13 @@ def _as_dataset(stream):
         return stream
     import tensorflow as tf
 
-    ids = tf.TensorSpec([None, None], tf.int32)
+    first = next(stream)
+    specs = tf.nest.map_structure(
+        lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), first
+    )
+    whole = itertools.chain([first], stream)
     return tf.data.Dataset.from_generator(
-        lambda: stream,
-        output_signature=({"source_ids": ids, "target_ids": ids}, ids),
+        lambda: whole, output_signature=specs
     ).prefetch(2)
 
 

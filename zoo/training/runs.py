@@ -3,7 +3,7 @@
     config.json             recipe, options and training plan
     vocabulary/             learnt from the training data
     train.npz, valid.npz    the data as ids
-    valid.tsv.gz            validation text, to be scored while training
+    valid.*.gz              validation data as text, to be scored while training
     checkpoint.safetensors  where to go on; round-*.safetensors, best.safetensors
     history.jsonl           one line a round; logs/ for TensorBoard
     preset/                 the result
@@ -31,17 +31,18 @@ from zoo.files import folder_written_whole
 from zoo.presets import Preset, load_task, read_recipe, save_preset, write_recipe
 from zoo.recipe import Recipe, TrainingPlan
 from zoo.training.checkpoints import read_progress
+from zoo.training.lora import add_lora, merged_model
 from zoo.training.parents import Parent
 from zoo.training.parts import frozen_weights
-from zoo.training.rounds import Rounds, train_model
+from zoo.training.rounds import KEPT_START, Rounds, monitored, train_model
 from zoo.values import convert_fields
 
 # What a begun training depends on.
 _FIXED = {"average_last", "batch_tokens", "freeze", "monitor", "precision"}
-_FIXED |= {"round_steps", "seed"}
+_FIXED |= {"lora", "lora_alpha", "lora_rank", "round_steps", "seed", "unfreeze"}
 
 
-def prepare_run(recipe: Recipe, train, valid, folder) -> None:
+def prepare_run(recipe: Recipe, train, valid, folder) -> list[str]:
     """Learns vocabularies and encodes the data.
 
     Args:
@@ -50,19 +51,42 @@ def prepare_run(recipe: Recipe, train, valid, folder) -> None:
         valid: validation data.
         folder: a new or empty folder; its parent must exist.
 
+    Returns:
+        A summary of the data, in lines.
+
     Raises:
         ValueError: the folder holds something, or the data cannot be used.
     """
     check_new(folder)
     task = recipe.task.resolve().learn(train, **recipe.task.options)
-    if recipe.training.freeze or recipe.training.rates:
-        frozen_weights(recipe.build_model(task.model_options()), recipe.training)
+    summary = task.summary(train, valid)
+    monitored(recipe.training, task)
+    if _has_patterns(recipe.training):
+        prepared_model(recipe, task)
     encoded = {
         "train": task.encode(train, training=True),
         "valid": task.encode(valid),
     }
     with folder_written_whole(folder) as beside:
         write_run(beside, recipe, task, encoded, valid)
+    return summary
+
+
+def prepared_model(recipe: Recipe, task):
+    """A model as its plan trains it, with LoRA's factors; patterns are checked.
+
+    Raises:
+        ValueError: a pattern of the plan that matches nothing.
+    """
+    model = recipe.build_model(task.model_options())
+    if recipe.training.lora_rank:
+        add_lora(model, recipe.training)
+    frozen_weights(model, recipe.training)
+    return model
+
+
+def _has_patterns(plan: TrainingPlan) -> bool:
+    return bool(plan.freeze or plan.rates or plan.unfreeze or plan.lora_rank)
 
 
 def check_new(folder) -> None:
@@ -98,7 +122,7 @@ def write_run(folder: Path, recipe: Recipe, task, encoded: dict, valid) -> None:
     task.save(folder / "vocabulary")
     for part, examples in encoded.items():
         examples.save(folder / f"{part}.npz")
-    task.write(valid, folder / "valid.tsv.gz")
+    task.write(valid, folder / f"valid{task.suffix}")
     write_recipe(folder, recipe)
 
 
@@ -140,34 +164,43 @@ def train_run(folder, callbacks=(), **plan_changes: Any) -> Preset:
         for part in ("train", "valid")
     }
     model = recipe.build_model(task.model_options())
-    frozen_weights(model, plan)
-    runner = functools.cache(lambda: task.runner(model))
-    valid = functools.cache(lambda: task.read_back(folder / "valid.tsv.gz"))
-    score = scorer(runner, plan, valid)
-
-    def evaluate():
-        return runner().evaluate(valid())
-
+    valid = functools.cache(lambda: task.read_back(folder / f"valid{task.suffix}"))
     if parent:
-        parent.start(model, evaluate)
+        parent.start(model, lambda: task.runner(model).evaluate(valid()))
+    if plan.lora_rank:
+        add_lora(model, plan)
+    frozen_weights(model, plan)
+    valid_batches = task.batches(encoded["valid"], plan.batch_tokens, None)
     result = train_model(
         model,
+        task,
         plan,
         task.batches(encoded["train"], plan.batch_tokens, plan.seed),
-        task.batches(encoded["valid"], plan.batch_tokens, None),
+        valid_batches,
         folder,
-        score=score,
+        score=scorer(task, model, plan, valid),
         resume=True,
         keep_start=parent is not None,
         callbacks=[_written_at_the_start(folder, recipe), *callbacks],
     )
+    if plan.lora_rank:
+        model = merged_model(model, recipe, task.model_options())
     training = _training(recipe, encoded, result)
+    calibrated = task.calibrated(model, valid_batches)
     if parent:
-        recipe, card = parent.judge(recipe, training, model, evaluate)
+        recipe, card = parent.judge(
+            recipe,
+            training,
+            model,
+            lambda: calibrated.runner(model).evaluate(valid()),
+        )
+        if card["fine_tuning"][-1]["kept"] == KEPT_START:
+            calibrated = task
     else:
         card = {"recipe": recipe.name, "options": dict(recipe.options)}
         card["training"] = training
-    preset = Preset(recipe, task, model, card, f"{folder.resolve().name}/preset")
+    name = f"{folder.resolve().name}/preset"
+    preset = Preset(recipe, calibrated, model, card, name)
     save_preset(preset, folder / "preset")
     return preset
 
@@ -229,22 +262,20 @@ def _written_at_the_start(folder, recipe):
     )
 
 
-def scorer(
-    make_runner: Callable[[], Any], plan: TrainingPlan, read_valid: Callable[[], Any]
-):
-    """What judges a model after each round; `None` leaves it to the perplexity.
+def scorer(task, model, plan: TrainingPlan, read_valid: Callable[[], Any]):
+    """What judges a model after each round; `None` leaves it to a metric.
 
     Raises:
         ValueError: the score cannot be had on this backend.
     """
-    if plan.monitor == "perplexity":
+    if plan.monitor != "score" or not task.scores_by_decoding:
         return None
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             "Scoring while training decodes on TensorFlow, but Keras runs on "
             f"{keras.backend.backend()}. Train there with monitor=perplexity."
         )
-    runner, data = make_runner(), read_valid()
+    runner, data = task.runner(model), read_valid()
     return lambda: runner.score(data)
 
 

@@ -70,6 +70,7 @@ def make_optimizer(plan: TrainingPlan) -> keras.optimizers.Optimizer:
     """Adam with the momenta of Vaswani et al. (2017), AdamW if weights decay."""
     return PartwiseAdamW(
         rates=plan.rates,
+        unfreeze=plan.unfreeze,
         learning_rate=WarmupSchedule(
             plan.learning_rate, plan.warmup_steps, plan.steps, plan.schedule
         ),

@@ -1,0 +1,96 @@
+"""Asking an export in a clean process, for the commands that take presets too."""
+
+from pathlib import Path
+
+from zoo.cli.options import columns_of
+from zoo.files import MANIFEST, read_json
+
+_BATCH = 64
+
+
+def is_export(source: str) -> bool:
+    """Whether a folder holds a SavedModel and is no preset."""
+    folder = Path(source)
+    found = [*folder.glob("saved_model.pb"), *folder.glob("*/saved_model.pb")]
+    return bool(found) and not (folder / "config.json").is_file()
+
+
+def details_of(folder) -> dict:
+    """What an export says of its task."""
+    from zoo.serving import version_folder
+
+    return read_json(version_folder(folder) / MANIFEST)["details"]
+
+
+def evaluate_export(folder, data, target, columns) -> dict:
+    """Scores of an export's answers on test data."""
+    details = details_of(folder)
+    if details["task"] == "translation":
+        return _evaluate_translations(folder, data, target, columns)
+    return _evaluate_labels(folder, details["labels"], data, columns)
+
+
+def exported_alignment(folder, text: str) -> tuple:
+    """Source pieces, target pieces and weights of a translation."""
+    from zoo.serving import run_export
+
+    answer = run_export(folder, {"with_alignment": {"texts": [text]}})["with_alignment"]
+    sources, targets = answer["source_lengths"][0], answer["target_lengths"][0]
+    return (
+        answer["source_pieces"][0][:sources],
+        answer["target_pieces"][0][:targets],
+        [row[:sources] for row in answer["alignment"][0][:targets]],
+    )
+
+
+def exported_highlight(folder, text: str):
+    """What an exported classifier looked at."""
+    from zoo.highlights import Highlight
+    from zoo.serving import run_export
+
+    answer = run_export(folder, {"with_attention": {"texts": [text]}})["with_attention"]
+    title = (
+        f"{answer['values'][0]:.4g}"
+        if "values" in answer
+        else f"{answer['labels'][0][0]} {answer['scores'][0][0]:.2f}"
+    )
+    places = (answer[key][0] for key in ("starts", "ends", "attention"))
+    return Highlight.from_pieces(text, *places, title=title)
+
+
+def _answers(folder, texts: list[str], name: str) -> list:
+    """One output of the signature that serves, for all texts."""
+    from zoo.serving import answer_export
+
+    batches = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
+    answers = answer_export(
+        folder, [("serving_default", {"texts": batch}) for batch in batches]
+    )
+    return [one for answer in answers for one in answer[name]]
+
+
+def _evaluate_translations(folder, data, target, columns):
+    from zoo.data.parallel_text import read_parallel_text
+    from zoo.metrics.translation import score_translations
+
+    text = read_parallel_text(data, target, columns_of(columns))
+    found = _answers(folder, text.sources, "translations")
+    return score_translations(found, text.references)
+
+
+def _evaluate_labels(folder, about: dict, data, columns):
+    import numpy as np
+
+    from zoo.data.label_set import LabelSet
+    from zoo.data.labelled_text import read_labelled_text
+    from zoo.metrics.classification import score_multi, score_regression, score_single
+
+    test = read_labelled_text(data, columns)
+    if about["kind"] == "regression":
+        labels = LabelSet("regression", (), about["mean"], about["deviation"])
+        found = np.array(_answers(folder, test.texts, "values"))
+        return score_regression(found, labels.unscaled(labels.encode(test)))
+    labels = LabelSet(about["kind"], tuple(about["names"]))
+    found = np.array(_answers(folder, test.texts, "probabilities"))
+    score = score_single if about["kind"] == "single" else score_multi
+    return score(found, labels.encode(test), labels.names)

@@ -1,0 +1,192 @@
+"""BERT, DistilBERT and their kin from the layout of Hugging Face's hub."""
+# What does not come along: heads of pretraining (masked words, next sentence), and
+# BERT's pooler where there is no classifier behind it, for it is seldom trained.
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from zoo import registry
+from zoo.converters.hugging_face import read_hub_arrays, take_all
+from zoo.data.label_set import LabelSet
+from zoo.data.wordpiece_vocabulary import WordPieceVocabulary
+from zoo.files import read_json
+from zoo.presets import Preset
+from zoo.tasks.text_classification import WordPieceClassificationTask
+from zoo.weights import assign_arrays
+
+# Names in the two layouts: BERT's config, and DistilBERT's.
+_FIELDS = {
+    "bert": {
+        "units": "hidden_size",
+        "hidden_size": "intermediate_size",
+        "num_heads": "num_attention_heads",
+        "num_layers": "num_hidden_layers",
+        "activation": "hidden_act",
+        "dropout": "hidden_dropout_prob",
+    },
+    "distilbert": {
+        "units": "dim",
+        "hidden_size": "hidden_dim",
+        "num_heads": "n_heads",
+        "num_layers": "n_layers",
+        "activation": "activation",
+        "dropout": "dropout",
+    },
+}
+MODEL_TYPES = tuple(_FIELDS)
+_BLOCK = {
+    "bert": {
+        "attention/query": "attention.self.query",
+        "attention/key": "attention.self.key",
+        "attention/value": "attention.self.value",
+        "attention/output": "attention.output.dense",
+        "attention_norm": "attention.output.LayerNorm",
+        "feed_forward/hidden": "intermediate.dense",
+        "feed_forward/output": "output.dense",
+        "feed_forward_norm": "output.LayerNorm",
+    },
+    "distilbert": {
+        "attention/query": "attention.q_lin",
+        "attention/key": "attention.k_lin",
+        "attention/value": "attention.v_lin",
+        "attention/output": "attention.out_lin",
+        "attention_norm": "sa_layer_norm",
+        "feed_forward/hidden": "ffn.lin1",
+        "feed_forward/output": "ffn.lin2",
+        "feed_forward_norm": "output_layer_norm",
+    },
+}
+_STACK = {"bert": "encoder.layer", "distilbert": "transformer.layer"}
+_POOLER = {"bert": "pooler.dense", "distilbert": "pre_classifier"}
+_UNUSED = re.compile(
+    r"embeddings\.position_ids|cls\..*|pooler\..*|vocab_(transform|layer_norm|"
+    r"projector)\..*"
+)
+_MAX_PIECES = 128
+
+
+def convert_bert(folder) -> Preset:
+    """An encoder, or a classifier, as a preset of `text_classification_bert`.
+
+    A checkpoint with a classifier (`…ForSequenceClassification`) keeps it, with its
+    labels by name. Any other becomes an encoder to be fine-tuned: its states are
+    weighed by attention that starts at their mean.
+
+    Args:
+        folder: in the hub's layout.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: options that the architecture here does not have, or tensors that
+            do not fit.
+    """
+    folder = Path(folder)
+    config = read_json(folder / "config.json")
+    kind = config["model_type"]
+    vocabulary = WordPieceVocabulary.read_hugging_face(folder)
+    arrays = _plain_names(read_hub_arrays(folder), kind)
+    has_head = "classifier.weight" in arrays
+    labels = _labels(config) if has_head else None
+    recipe = registry.get(
+        "text_classification_bert", **_options(config, kind, has_head, labels)
+    )
+    task = WordPieceClassificationTask(
+        vocabulary, labels, max_pieces=recipe.options["max_pieces"]
+    )
+    model = recipe.build_model(task.model_options())
+    names = _names(model, kind, has_head)
+    found = take_all(arrays, names, _UNUSED.fullmatch, folder)
+    words = found["word_embedding/embeddings"]
+    if len(words) < vocabulary.size:
+        raise ValueError(
+            f"{folder} has {len(words)} word embeddings for {vocabulary.size} pieces: "
+            "the tokenizer's files are of another model."
+        )
+    # Tables are sometimes filled up to a round number.
+    found["word_embedding/embeddings"] = words[: vocabulary.size]
+    turned = {
+        address: np.ascontiguousarray(array.T) if "kernel" in address else array
+        for address, array in found.items()
+    }
+    # Attention pooling, which the checkpoint does not have, starts at the mean.
+    assign_arrays(model, turned, folder, reset=["pooling/.*"])
+    card = {"source": _source(folder, config), "recipe": recipe.name}
+    return Preset(recipe, task, model, card, folder.name)
+
+
+def _options(config: dict, kind: str, has_head: bool, labels) -> dict:
+    """The recipe's options that a config asks for."""
+    if config.get("position_embedding_type", "absolute") != "absolute":
+        raise ValueError(
+            "Only absolute positions are known here. Received: "
+            f"position_embedding_type={config['position_embedding_type']!r}."
+        )
+    options = {ours: config[theirs] for ours, theirs in _FIELDS[kind].items()}
+    length = config["max_position_embeddings"]
+    options |= {
+        "size": "base",
+        "max_length": length,
+        "max_pieces": min(_MAX_PIECES, length),
+        "epsilon": config.get("layer_norm_eps", 1e-12),
+        "num_token_types": config["type_vocab_size"] if kind == "bert" else 0,
+    }
+    if has_head:
+        pooler = "tanh" if kind == "bert" else "relu"
+        options |= {"pooling": "first", "pooler": pooler, "kind": labels.kind}
+    return options
+
+
+def _labels(config: dict) -> LabelSet:
+    """The labels of a classifier, in the order of its outputs."""
+    names = config.get("id2label") or {}
+    names = [names[key] for key in sorted(names, key=int)]
+    kinds = {"multi_label_classification": "multi", "regression": "regression"}
+    kind = kinds.get(config.get("problem_type"), "single")
+    if kind == "regression" or len(names) == 1:
+        return LabelSet("regression")
+    return LabelSet(kind, tuple(map(str, names)))
+
+
+def _plain_names(arrays: dict, kind: str) -> dict:
+    """Tensors without the model's prefix and with today's names."""
+    renamed = {}
+    for name, array in arrays.items():
+        name = name.removeprefix(f"{kind}.")
+        name = name.replace("LayerNorm.gamma", "LayerNorm.weight")
+        renamed[name.replace("LayerNorm.beta", "LayerNorm.bias")] = array
+    return renamed
+
+
+def _names(model, kind: str, has_head: bool) -> dict[str, str]:
+    """The checkpoint's names by the model's addresses."""
+    names = {
+        "word_embedding/embeddings": "embeddings.word_embeddings.weight",
+        "position_embedding/embeddings": "embeddings.position_embeddings.weight",
+        "embedding_norm/gamma": "embeddings.LayerNorm.weight",
+        "embedding_norm/beta": "embeddings.LayerNorm.bias",
+    }
+    if model.num_token_types:
+        types = "embeddings.token_type_embeddings.weight"
+        names["type_embedding/embeddings"] = types
+    parts = {
+        f"encoder_{index}/{ours}": f"{_STACK[kind]}.{index}.{theirs}"
+        for index in range(model.num_layers)
+        for ours, theirs in _BLOCK[kind].items()
+    }
+    if has_head:
+        parts |= {"pooler": _POOLER[kind], "head": "classifier"}
+    for ours, theirs in parts.items():
+        weight, bias = ("gamma", "beta") if "norm" in ours else ("kernel", "bias")
+        names |= {f"{ours}/{weight}": f"{theirs}.weight"}
+        names |= {f"{ours}/{bias}": f"{theirs}.bias"}
+    return names
+
+
+def _source(folder: Path, config: dict) -> dict:
+    """Where a checkpoint says it comes from."""
+    return {
+        "name": config.get("_name_or_path") or folder.name,
+        "architecture": (config.get("architectures") or ["unknown"])[0],
+    }
