@@ -55,7 +55,7 @@ def text_classification_bert(
     num_layers: int | None = None,
     num_token_types: int = 2,
     max_length: int = 512,
-    activation: Literal["gelu", "relu"] = "gelu",
+    activation: Literal["gelu", "gelu_tanh", "relu"] = "gelu",
     epsilon: float = 1e-12,
     dropout: float | None = None,
     max_pieces: int = 128,
@@ -81,7 +81,8 @@ def text_classification_bert(
         num_layers: blocks.
         num_token_types: 2 as in BERT, 0 as in DistilBERT.
         max_length: positions there are.
-        activation: of the feed-forward networks; "gelu" is the exact one.
+        activation: of the feed-forward networks: "gelu", the exact one, "gelu_tanh",
+            its approximation in BERT's first code, or "relu".
         epsilon: of the normalisations.
         dropout: the size's own if left out.
         max_pieces: longest text that is read, special tokens included; what is longer

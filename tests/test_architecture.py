@@ -36,7 +36,15 @@ MAY_IMPORT = {
     "deltas": set(),
     "training": {"files", "presets", "recipe", "registry", "values", "weights"},
     "converters": {"data", "files", "presets", "registry", "tasks", "weights"},
-    "pretrained": {"export", "presets", "recipe", "training", "values", "weights"},
+    "pretrained": {
+        "converters",
+        "export",
+        "presets",
+        "recipe",
+        "training",
+        "values",
+        "weights",
+    },
     "studies": {"data", "decoding", "files", "layers", "losses", "metrics", "models"}
     | {"plots", "presets", "pretrained", "recipe", "registry", "training", "values"}
     | {"weights"},
@@ -46,7 +54,14 @@ MAY_IMPORT = {
     "__init__": {"presets", "pretrained", "registry"},
     "__main__": {"cli"},
 }
-MAY_IMPORT_TENSORFLOW = {"data", "decoding", "export", "inference", "serving"}
+MAY_IMPORT_TENSORFLOW = {
+    "converters",
+    "data",
+    "decoding",
+    "export",
+    "inference",
+    "serving",
+}
 MAY_IMPORT_TENSORFLOW |= {"studies", "tasks", "training"}
 
 

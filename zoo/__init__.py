@@ -6,6 +6,7 @@ from zoo.registry import get, names
 
 __all__ = [
     "Pretrained",
+    "convert",
     "finetune",
     "get",
     "load",
@@ -17,6 +18,7 @@ __all__ = [
 
 _LAZY = {
     "Pretrained": "zoo.pretrained",
+    "convert": "zoo.pretrained",
     "finetune": "zoo.pretrained",
     "load": "zoo.pretrained",
     "preset_names": "zoo.presets",

@@ -26,6 +26,24 @@ def load(name_or_path) -> Pretrained:
     return Pretrained(load_preset(name_or_path))
 
 
+def convert(source) -> Pretrained:
+    """Reads a checkpoint of another project: BERT, DistilBERT, MiniLM.
+
+    Args:
+        source: a folder in the layout of Hugging Face's hub, a KerasHub preset's
+            folder, or "keras_hub:NAME"; see `zoo.converters.convert`.
+
+    Returns:
+        An encoder to fine-tune, or a classifier if the checkpoint is one.
+
+    Raises:
+        FileNotFoundError, ValueError: files missing, or of an unknown family.
+    """
+    from zoo import converters
+
+    return Pretrained(converters.convert(source))
+
+
 def train(recipe, train_data, valid_data, folder, callbacks=()) -> Pretrained:
     """Trains a recipe from scratch on the user's own data.
 

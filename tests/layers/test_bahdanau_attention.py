@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -268,34 +265,3 @@ def test_the_config_makes_the_same_layer(normalize):
     assert copy.get_config() == layer.get_config()
     assert (copy.units, copy.normalize, copy.name) == (U, normalize, "looking")
     assert copy.compute_dtype == "bfloat16"
-
-
-LOAD_AND_ASK = """
-import sys
-import keras, numpy as np
-import zoo.layers
-model = keras.models.load_model(sys.argv[1] + "/model.keras")
-asked = np.load(sys.argv[1] + "/asked.npz")
-answer = model([asked["query"], asked["values"], asked["key_mask"]])
-np.savez(sys.argv[1] + "/answer.npz", context=answer[0], weights=answer[1])
-"""
-
-
-# Keras copies TensorFlow variables in a way that NumPy 2 deprecates.
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_a_saved_model_answers_the_same_in_another_process(make, inputs, tmp_path):
-    query, values, key_mask = inputs
-    asked = [
-        keras.Input((Q, G)),
-        keras.Input((None, D)),
-        keras.Input((None,), dtype="bool"),
-    ]
-    layer = make(normalize=True, name="attention")
-    model = keras.Model(asked, layer(asked[0], asked[1], key_mask=asked[2]))
-    model.save(tmp_path / "model.keras")
-    np.savez(tmp_path / "asked.npz", query=query, values=values, key_mask=key_mask)
-    subprocess.run([sys.executable, "-c", LOAD_AND_ASK, tmp_path], check=True)
-    answer = np.load(tmp_path / "answer.npz")
-    context, weights = as_numpy(model([query, values, key_mask]))
-    np.testing.assert_allclose(answer["context"], context, atol=1e-6)
-    np.testing.assert_allclose(answer["weights"], weights, atol=1e-6)

@@ -11,8 +11,11 @@ from zoo.cli.console import err, out, quiet_import
 
 def convert(
     source: Annotated[
-        Path,
-        typer.Argument(help="A folder in the layout of Hugging Face's hub."),
+        str,
+        typer.Argument(
+            help="A folder in the layout of Hugging Face's hub, a KerasHub preset's "
+            "folder, or keras_hub:NAME."
+        ),
     ],
     folder: Annotated[Path, typer.Option("--out", help="The preset's new folder.")],
     precision: Annotated[
@@ -27,6 +30,8 @@ def convert(
     with quiet_import():
         from zoo.converters import convert as read
         from zoo.presets import save_preset
+    if verify and source.startswith("keras_hub:"):
+        raise typer.BadParameter("--verify compares with checkpoints of the hub.")
     with err.status("Reading"):
         preset = read(source)
     if verify:

@@ -203,7 +203,8 @@ def _show_baseline(train, valid, folder):
         for name, value in found.items()
         if isinstance(value, float)
     )
-    err.print(f"Baseline on the validation data: {line} ({found['what']})")
+    line = f"Baseline on the validation data: {line} ({found['what']})"
+    err.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _show(found: dict, held_out: bool):

@@ -143,15 +143,23 @@ def train_folder(folder, changes, command: str) -> None:
     out.print(str(folder / "preset"), markup=False, highlight=False, soft_wrap=True)
 
 
+# Scores that a report holds, and a table has no room for.
+_LESSER = {"ece_uncalibrated", "mae", "temperature"}
+
+
 def _print_comparison(entry: dict) -> None:
     """Scores before and after, and what was kept."""
     from zoo.training.parents import KEPT_START, NOTE, verdict
 
     before, after = (entry[when] or {} for when in ("before", "after"))
     if before or after:
-        table = Table("Validation data", *before, box=None)
-        for name, scores in (("before", before), ("after", after)):
-            table.add_row(name, *(shown(*item) for item in scores.items()))
+        found = before or after
+        lesser = _LESSER | ({"micro_f1"} if "accuracy" in found else set())
+        names = [name for name in found if name not in lesser]
+        table = Table("Validation data", *names, box=None)
+        for when, scores in (("before", before), ("after", after)):
+            found = (shown(name, scores[name]) for name in names if name in scores)
+            table.add_row(when, *found)
         err.print(table)
     else:
         err.print(NOTE, soft_wrap=True)

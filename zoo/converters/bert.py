@@ -64,6 +64,8 @@ _UNUSED = re.compile(
     r"embeddings\.position_ids|cls\..*|pooler\..*|vocab_(transform|layer_norm|"
     r"projector)\..*"
 )
+# The same approximation under several names.
+_ACTIVATIONS = dict.fromkeys(("gelu_new", "gelu_pytorch_tanh"), "gelu_tanh")
 _MAX_PIECES = 128
 
 
@@ -124,6 +126,9 @@ def _options(config: dict, kind: str, has_head: bool, labels) -> dict:
             f"position_embedding_type={config['position_embedding_type']!r}."
         )
     options = {ours: config[theirs] for ours, theirs in _FIELDS[kind].items()}
+    options["activation"] = _ACTIVATIONS.get(
+        options["activation"], options["activation"]
+    )
     length = config["max_position_embeddings"]
     options |= {
         "size": "base",

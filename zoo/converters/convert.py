@@ -3,16 +3,20 @@
 from pathlib import Path
 
 from zoo.converters.bert import MODEL_TYPES, convert_bert
+from zoo.converters.keras_hub_bert import convert_keras_hub
 from zoo.files import read_json
 from zoo.presets import Preset
 
+_KERAS_HUB = "keras_hub:"
 
-def convert(folder) -> Preset:
-    """Reads a checkpoint in the layout of Hugging Face's hub.
+
+def convert(source) -> Preset:
+    """Reads a checkpoint in the layout of Hugging Face's hub, or a KerasHub preset.
 
     Args:
-        folder: holds config.json, model.safetensors (whole or in shards) and the
-            tokenizer's files.
+        source: a folder of the hub's layout, which holds config.json,
+            model.safetensors (whole or in shards) and the tokenizer's files; a
+            KerasHub preset's folder; or "keras_hub:NAME", which KerasHub downloads.
 
     Returns:
         A preset, ready to be saved, fine-tuned or exported.
@@ -20,14 +24,21 @@ def convert(folder) -> Preset:
     Raises:
         FileNotFoundError: a file is missing.
         ValueError: a family that is not known, or a checkpoint that does not fit.
+        ImportError: a KerasHub preset without KerasHub.
     """
-    folder = Path(folder)
+    if str(source).startswith(_KERAS_HUB):
+        return convert_keras_hub(str(source).removeprefix(_KERAS_HUB))
+    folder = Path(source)
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(
             f"{folder} has no config.json. Name a folder in the layout of Hugging "
-            "Face's hub: config.json, model.safetensors and the tokenizer's files."
+            "Face's hub (config.json, model.safetensors and the tokenizer's files), a "
+            f"KerasHub preset's folder, or {_KERAS_HUB}NAME."
         )
-    kind = read_json(folder / "config.json").get("model_type")
+    config = read_json(folder / "config.json")
+    if str(config.get("registered_name", "")).startswith("keras_hub>"):
+        return convert_keras_hub(str(folder))
+    kind = config.get("model_type")
     if kind not in MODEL_TYPES:
         raise ValueError(
             f"{folder} is of the family {kind!r}, which is not known here. There is: "

@@ -16,12 +16,14 @@ from zoo.layers import (
     PositionEmbedding,
 )
 from zoo.models.text_classifier import TextClassifier
+from zoo.ops.activations import gelu_tanh
 from zoo.ops.masking import padding_mask
 
 # Shape letters: B batch, L length, U units, H heads.
 
 POOLINGS = ("attention", "mean", "first")
 POOLERS = ("none", "tanh", "relu")
+ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": gelu_tanh, "relu": "relu"}
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -42,7 +44,8 @@ class BertClassifier(TextClassifier):
             "first", the state of [CLS].
         pooler: a dense layer on the pooled vector: "tanh" (BERT's own), "relu"
             (DistilBERT's) or "none".
-        activation: of the feed-forward networks.
+        activation: of the feed-forward networks: "gelu", the exact one, "gelu_tanh",
+            its approximation, or "relu".
         epsilon: of the normalisations.
         dropout: on embeddings, on what each part of a block adds, and before the head;
             rate in [0, 1).
@@ -85,6 +88,11 @@ class BertClassifier(TextClassifier):
                 f"pooling must be one of {', '.join(POOLINGS)}, and pooler one of "
                 f"{', '.join(POOLERS)}. Received: pooling={pooling!r}, "
                 f"pooler={pooler!r}."
+            )
+        if activation not in ACTIVATIONS:
+            raise ValueError(
+                f"activation must be one of {', '.join(ACTIVATIONS)}. "
+                f"Received: activation={activation!r}."
             )
         self.vocabulary_size = vocabulary_size
         self.separator_id = separator_id
@@ -130,7 +138,7 @@ class BertClassifier(TextClassifier):
                 ),
                 FeedForward(
                     self.hidden_size,
-                    activation=self.activation,
+                    activation=ACTIVATIONS[self.activation],
                     name="feed_forward",
                     **dtype,
                 ),
