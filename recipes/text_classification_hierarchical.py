@@ -86,7 +86,7 @@ def text_classification_hierarchical(
     if size == "tiny":
         words, sentences = min(words, 8), min(sentences, 8)
         plan = TrainingPlan(
-            steps=150,
+            steps=75,
             round_steps=75,
             batch_tokens=1_024,
             learning_rate=1e-2,
@@ -108,7 +108,7 @@ def text_classification_hierarchical(
             "max_labels": max_labels,
         },
         task=Part(
-            "zoo.tasks.text_classification:DocumentClassificationTask",
+            "zoo.tasks.document_classification:DocumentClassificationTask",
             {
                 "vocabulary_size": vocabulary_size,
                 "kind": kind,

@@ -82,7 +82,7 @@ def text_classification_rnn(
     )
     if size == "tiny":
         plan = TrainingPlan(
-            steps=150,
+            steps=75,
             round_steps=75,
             batch_tokens=1_024,
             learning_rate=1e-2,

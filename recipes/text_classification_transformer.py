@@ -84,12 +84,12 @@ def text_classification_transformer(
     )
     if size == "tiny":
         plan = TrainingPlan(
-            steps=200,
-            round_steps=100,
+            steps=75,
+            round_steps=75,
             batch_tokens=1_024,
             learning_rate=5e-3,
             schedule="cosine",
-            warmup_steps=40,
+            warmup_steps=20,
             label_smoothing=0.0,
         )
     return Recipe(

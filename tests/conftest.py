@@ -1,6 +1,9 @@
 """What every test may use."""
 
+import io
 import os
+import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -25,3 +28,25 @@ def randomize(random):
         return layer
 
     return fill
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a command here; any exception that a user would see fails the test."""
+    import zoo.cli
+
+    # `main` replaces it.
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+
+    def run(*arguments, stdin=""):
+        monkeypatch.setattr(sys, "argv", ["zoo", *map(str, arguments)])
+        content = stdin if isinstance(stdin, bytes) else stdin.encode()
+        text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8")
+        monkeypatch.setattr(sys, "stdin", text)
+        with pytest.raises(SystemExit) as ended:
+            zoo.cli.main()
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return ended.value.code, out, err
+
+    return run

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "models": {"layers", "ops"},
     "data": {"files", "ops"},
     "decoding": {"data"},
-    "inference": {"decoding", "models", "ops"},
+    "inference": {"data", "decoding", "models", "ops"},
     "weights": {"files"},
     "export": {"files"},
     "serving": {"files"},

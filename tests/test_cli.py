@@ -1,9 +1,7 @@
-import io
 import json
 import subprocess
 import sys
 import time
-import warnings
 
 import pytest
 
@@ -13,26 +11,6 @@ from zoo.presets import Preset, save_preset
 
 PRESET = "translation_rnn/en-zh"
 TUNE = ("--train", "nowhere.tsv", "--out", "run")
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs a command here; any exception that a user would see fails the test."""
-    # `main` replaces it.
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-
-    def run(*arguments, stdin=""):
-        monkeypatch.setattr(sys, "argv", ["zoo", *map(str, arguments)])
-        content = stdin if isinstance(stdin, bytes) else stdin.encode()
-        text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8")
-        monkeypatch.setattr(sys, "stdin", text)
-        with pytest.raises(SystemExit) as ended:
-            zoo.cli.main()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return ended.value.code, out, err
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -326,11 +326,11 @@ def test_the_bundled_font_has_all_of_gb2312_and_latin_1():
 
 
 def test_what_the_bundled_font_lacks_comes_from_the_other():
-    assert plots._drawable("łódź, tiếng Việt, Ж") == "łódź, tiếng Việt, Ж"
+    assert plots.drawable("łódź, tiếng Việt, Ж") == "łódź, tiếng Việt, Ж"
 
 
 def test_an_accent_is_drawn_as_one_glyph_with_its_letter():
-    assert plots._drawable("cafe\u0301") == "café"
+    assert plots.drawable("cafe\u0301") == "café"
 
 
 def test_labels_use_the_bundled_font():
@@ -365,7 +365,7 @@ def test_no_text_raises_or_warns(tmp_path, suffix):
 
 
 def test_only_characters_in_neither_font_become_boxes():
-    assert plots._drawable("力量\n🤗") == "力量\ufffd\ufffd"
+    assert plots.drawable("力量\n🤗") == "力量\ufffd\ufffd"
 
 
 def test_drawing_needs_neither_pyplot_nor_a_framework(tmp_path):

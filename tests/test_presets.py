@@ -9,7 +9,7 @@ import keras
 import pytest
 
 import zoo
-from zoo import presets
+from zoo import presets, registry
 from zoo.data.parallel_text import ParallelText
 from zoo.presets import Preset, load_preset, preset_folder, save_preset
 from zoo.pretrained import Pretrained
@@ -74,7 +74,16 @@ CAT = {
 CAT_IN = {"en": r"[Cc]at\b.*\.", "de": r"Katze\b.*\.", "zh": r"猫[\u4e00-\u9fff]+。"}
 
 
-@pytest.mark.parametrize("name", zoo.preset_names())
+def shipped(task):
+    """The shipped presets of a task."""
+    return [
+        name
+        for name in zoo.preset_names()
+        if registry.entry(name.split("/")[0]).task == task
+    ]
+
+
+@pytest.mark.parametrize("name", shipped("translation"))
 def test_every_shipped_preset_translates(name):
     source, target = name.split("/")[1].split("-")[:2]
     text = zoo.load(name)(CAT[source])
@@ -82,6 +91,20 @@ def test_every_shipped_preset_translates(name):
         assert re.fullmatch(r"[\u4e00-\u9fff]+。?", text)
     else:
         assert re.search(CAT_IN[target], text), text
+
+
+LIKE = ["How do I reset my password?", "I forgot my login code, what can I do?"]
+UNLIKE = "The cat is sitting on the table."
+
+
+@pytest.mark.parametrize("name", shipped("text_classification"))
+def test_every_shipped_encoder_finds_like_texts_near(name):
+    trained = zoo.load(name)
+    if trained.task.labels is not None:
+        pytest.skip("a classifier")
+    one, other, third = trained.embed([*LIKE, UNLIKE])
+    assert one @ other > 0.4 > one @ third
+    assert one @ other > other @ third
 
 
 def test_presets_are_found_by_name_and_by_folder():

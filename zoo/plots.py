@@ -127,13 +127,13 @@ def plot_alignment(
         matrix = _checked(source_pieces, target_pieces, weights)
     with matplotlib.style.context(["default", STYLE]):
         figure = _heatmap(
-            [_drawable(word) for word in columns],
-            [_drawable(word) for word in rows],
+            [drawable(word) for word in columns],
+            [drawable(word) for word in rows],
             matrix,
         )
         if title is not None:
-            figure.axes[0].set_title(_drawable(title, longest=None), pad=10)
-        content = _rendered(figure, path.suffix.lower())
+            figure.axes[0].set_title(drawable(title, longest=None), pad=10)
+        content = rendered(figure, path.suffix.lower())
     with written_whole(path) as beside:
         beside.write_bytes(content)
     return path
@@ -227,7 +227,8 @@ def _characters():
     return frozenset(chr(code) for font in fonts for code in font.get_charmap())
 
 
-def _drawable(label, longest=LONGEST_LABEL):
+def drawable(label, longest=LONGEST_LABEL):
+    """The label, cut to so many characters, with � for what no font here has."""
     label = unicodedata.normalize("NFC", label)  # é in one glyph, from one font
     if longest and len(label) > longest:
         label = label[: longest - 1] + "…"
@@ -270,7 +271,8 @@ def _ems(label):
     return 0.55 * len(label) + 0.45 * wide
 
 
-def _rendered(figure, suffix):
+def rendered(figure, suffix):
+    """The bytes of a figure as a file of that suffix, without the time of writing."""
     content, metadata = io.BytesIO(), UNDATED[suffix]
     options = {"dpi": 150, "bbox_inches": "tight", "metadata": metadata}
     figure.savefig(content, format=suffix[1:], **options)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo.data.label_set import LabelSet, label_names
+from zoo.data.label_set import LabelSet
 from zoo.data.labelled_text import LabelledText, read_labelled_text
 from zoo.data.parallel_text import DataWarning
 
@@ -104,23 +104,7 @@ def test_another_kind_is_refused(call):
 # Sets of labels
 
 
-@pytest.mark.parametrize(
-    "raw, names",
-    [
-        ("b|a", ("b", "a")),
-        (" a || b |a", ("a", "b")),
-        ("", ()),
-        ("|", ()),
-        (["b|c", " a", ""], ("b|c", "a")),
-        ([], ()),
-    ],
-)
-def test_a_set_of_labels_is_a_list_or_has_bars_between(raw, names):
-    assert label_names(raw, "multi") == names
-
-
 def test_a_bar_means_nothing_in_a_single_label():
-    assert label_names("a|b", "single") == ("a|b",)
     assert LabelSet.learn(twice(["a|b", "b"]), "single").names == ("a|b", "b")
 
 
@@ -330,7 +314,7 @@ def test_a_manifest_says_what_the_labels_are():
 
 def test_none_of_it_needs_tensorflow():
     code = (
-        "import sys, zoo.data.label_checks; "
+        "import sys, zoo.data.class_weights, zoo.data.label_checks, zoo.data.label_set;"
         "print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
     )
     done = subprocess.run(

@@ -240,3 +240,93 @@ def test_two_codecs_in_one_saved_model_keep_their_vocabularies(
         check=True,
     )
     assert done.stdout.split("\n")[:2] == [str(ids) for ids in expected]
+
+
+# Pairs and places
+
+
+def test_a_pair_is_both_texts_each_with_its_end(english):
+    codec = TextCodec(english)
+    texts, pairs = ["the dog", "", "fox"], ["quick fox", "dog", ""]
+    ids, truncated = codec.encode(tf.constant(texts), tf.constant(pairs))
+    encoded = english.processor.encode
+    expected = [
+        [*encoded(one), END_ID, *encoded(other), END_ID]
+        for one, other in zip(texts, pairs, strict=True)
+    ]
+    assert ids.to_list() == expected
+    assert not truncated.numpy().any()
+
+
+def of_length(vocabulary, count):
+    """A text of that many pieces."""
+    texts = (("the lazy dog " * 9)[:size] for size in range(99))
+    return next(x for x in texts if len(vocabulary.processor.encode(x)) == count)
+
+
+@pytest.mark.parametrize(
+    "one, other, kept",
+    [
+        # Of ten pieces two are ends; the longer text is cut first.
+        (3, 3, (3, 3)),
+        (20, 3, (5, 3)),
+        (3, 20, (3, 5)),
+        (20, 20, (4, 4)),
+        (20, 4, (4, 4)),
+        (8, 0, (8, 0)),
+    ],
+)
+def test_too_much_for_both_is_taken_from_the_longer_one(english, one, other, kept):
+    codec = TextCodec(english, max_pieces=10)
+    texts = [of_length(english, count) for count in (one, other)]
+    ids, truncated = codec.encode(*(tf.constant([text]) for text in texts))
+    (row,) = ids.to_list()
+    first = row.index(END_ID)
+    assert (first, len(row) - first - 2) == kept
+    assert row[-1] == END_ID
+    assert truncated.numpy().tolist() == [kept != (one, other)]
+    assert row[:first] == english.processor.encode(texts[0])[: kept[0]]
+
+
+def own_places(vocabulary, text):
+    """Where each piece stands, in bytes, by the sentencepiece package."""
+    found = sentencepiece_pb2.SentencePieceText()
+    found.ParseFromString(
+        vocabulary.processor.encode(text, out_type="serialized_proto")
+    )
+    return [(piece.begin, piece.end) for piece in found.pieces]
+
+
+@pytest.mark.parametrize("language", ["english", "chinese"])
+def test_places_are_those_of_the_sentencepiece_package(language, request):
+    vocabulary = request.getfixturevalue(language)
+    codec = TextCodec(vocabulary)
+    starts, ends = codec.spans(tf.constant(TEXTS))
+    assert starts.shape == padded(codec, TEXTS).shape
+    for row, text in enumerate(TEXTS):
+        expected = own_places(vocabulary, text)
+        found = list(zip(starts[row].numpy(), ends[row].numpy(), strict=True))
+        assert found[: len(expected)] == expected
+        assert set(found[len(expected) :]) <= {(0, 0)}
+
+
+def test_places_of_a_pair_are_in_both_texts_with_a_line_break_between(chinese):
+    codec = TextCodec(chinese)
+    texts, pairs = ["我喜欢猫。", ""], ["狗！", "猫喜欢我。"]
+    arguments = tf.constant(texts), tf.constant(pairs)
+    ids = codec.encode(*arguments)[0].to_tensor().numpy()
+    starts, ends = (side.numpy() for side in codec.spans(*arguments))
+    assert starts.shape == ids.shape
+    for row, (text, pair) in enumerate(zip(texts, pairs, strict=True)):
+        shift = len(text.encode()) + 1
+        second = [(a + shift, b + shift) for a, b in own_places(chinese, pair)]
+        expected = [*own_places(chinese, text), (0, 0), *second, (0, 0)]
+        found = list(zip(starts[row], ends[row], strict=True))
+        assert found[: len(expected)] == expected
+
+
+def test_places_end_where_a_pair_is_cut(english):
+    codec = TextCodec(english, max_pieces=6)
+    arguments = tf.constant(["the lazy dog"]), tf.constant(["the lazy dog"])
+    starts, ends = codec.spans(*arguments)
+    assert starts.shape == ends.shape == codec.encode(*arguments)[0].to_tensor().shape

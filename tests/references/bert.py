@@ -75,10 +75,15 @@ def states(ids, types, weights, num_heads, num_layers):
             norm(row + answer, weights, f"{block}.attention.output.LayerNorm")
             for row, answer in zip(rows, answers, strict=True)
         ]
-        hidden = [gelu(dense(row, weights, f"{block}.intermediate.dense")) for row in rows]
+        hidden = [
+            gelu(dense(row, weights, f"{block}.intermediate.dense")) for row in rows
+        ]
         rows = [
-            norm(row + dense(h, weights, f"{block}.output.dense"), weights,
-                 f"{block}.output.LayerNorm")
+            norm(
+                row + dense(h, weights, f"{block}.output.dense"),
+                weights,
+                f"{block}.output.LayerNorm",
+            )
             for row, h in zip(rows, hidden, strict=True)
         ]
         found.append(np.array(rows))

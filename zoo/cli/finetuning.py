@@ -9,7 +9,11 @@ import typer
 from zoo.cli.console import err, escape, quiet_import
 from zoo.cli.options import (
     Columns,
+    NewFolder,
+    PrepareOnly,
+    Repeat,
     Set,
+    TrainData,
     pairs_of,
     plan_changes,
     reading_options,
@@ -28,16 +32,12 @@ def finetune(
     preset: Annotated[
         str | None, typer.Argument(help="A shipped preset or a preset's folder.")
     ] = None,
-    train_data: Annotated[
-        Path | None, typer.Option("--train", help="Training data.")
-    ] = None,
+    train_data: TrainData = None,
     valid_data: Annotated[
         Path | None,
         typer.Option("--valid", help="Validation data; else a tenth is held out."),
     ] = None,
-    folder: Annotated[
-        Path | None, typer.Option("--out", help="New folder to train in.")
-    ] = None,
+    folder: NewFolder = None,
     settings: Set = None,
     freeze: Annotated[
         list[str] | None,
@@ -87,16 +87,11 @@ def finetune(
         ),
     ] = False,
     columns: Columns = None,
-    repeat: Annotated[
-        list[str] | None,
-        typer.Option(help="Repeat pairs of an origin, as origin=times; repeatable."),
-    ] = None,
+    repeat: Repeat = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with the fine-tuning in this folder.")
     ] = None,
-    prepare_only: Annotated[
-        bool, typer.Option(help="Prepare the folder; train later with --resume.")
-    ] = False,
+    prepare_only: PrepareOnly = False,
 ) -> None:
     """Train a preset on with your own data; its vocabularies stay.
 

@@ -21,6 +21,17 @@ Columns = Annotated[
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="An option, as key=value; repeatable.")
 ]
+TrainData = Annotated[Path | None, typer.Option("--train", help="Training data.")]
+NewFolder = Annotated[
+    Path | None, typer.Option("--out", help="New folder to train in.")
+]
+Repeat = Annotated[
+    list[str] | None,
+    typer.Option(help="Repeat pairs of an origin, as origin=times; repeatable."),
+]
+PrepareOnly = Annotated[
+    bool, typer.Option(help="Prepare the folder; train later with --resume.")
+]
 Source = Annotated[
     str, typer.Argument(help="A shipped preset, a preset's folder, or an export.")
 ]

@@ -14,7 +14,11 @@ from zoo import registry
 from zoo.cli.console import err, escape, out, quiet_import
 from zoo.cli.options import (
     Columns,
+    NewFolder,
+    PrepareOnly,
+    Repeat,
     Set,
+    TrainData,
     pairs_of,
     plan_changes,
     reading_options,
@@ -25,21 +29,14 @@ from zoo.cli.scores import print_report, shown
 
 def train(
     recipe: Annotated[str | None, typer.Argument(help="A recipe's name.")] = None,
-    train_data: Annotated[
-        Path | None, typer.Option("--train", help="Training data.")
-    ] = None,
+    train_data: TrainData = None,
     valid_data: Annotated[
         Path | None, typer.Option("--valid", help="Validation data.")
     ] = None,
-    folder: Annotated[
-        Path | None, typer.Option("--out", help="New folder to train in.")
-    ] = None,
+    folder: NewFolder = None,
     settings: Set = None,
     columns: Columns = None,
-    repeat: Annotated[
-        list[str] | None,
-        typer.Option(help="Repeat pairs of an origin, as origin=times; repeatable."),
-    ] = None,
+    repeat: Repeat = None,
     train_target: Annotated[
         Path | None, typer.Option(help="Target side of --train, if a file of its own.")
     ] = None,
@@ -49,9 +46,7 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(help="Go on with the training in this folder.")
     ] = None,
-    prepare_only: Annotated[
-        bool, typer.Option(help="Prepare the folder; train later with --resume.")
-    ] = False,
+    prepare_only: PrepareOnly = False,
 ) -> None:
     """Train a recipe on your own data, or go on after an interruption.
 

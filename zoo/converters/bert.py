@@ -13,7 +13,7 @@ from zoo.data.label_set import LabelSet
 from zoo.data.wordpiece_vocabulary import WordPieceVocabulary
 from zoo.files import read_json
 from zoo.presets import Preset
-from zoo.tasks.text_classification import WordPieceClassificationTask
+from zoo.tasks.wordpiece_classification import WordPieceClassificationTask
 from zoo.weights import assign_arrays
 
 # Names in the two layouts: BERT's config, and DistilBERT's.

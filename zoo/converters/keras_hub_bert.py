@@ -3,7 +3,7 @@
 from zoo import registry
 from zoo.data.wordpiece_vocabulary import END, PADDING, START, WordPieceVocabulary
 from zoo.presets import Preset
-from zoo.tasks.text_classification import WordPieceClassificationTask
+from zoo.tasks.wordpiece_classification import WordPieceClassificationTask
 from zoo.weights import assign_arrays
 
 _MAX_PIECES = 128

@@ -1,6 +1,5 @@
-"""Labelled data looked at before a model learns from it, and split."""
+"""Labelled data looked at before a model learns from it."""
 
-import hashlib
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -8,13 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from zoo.data.label_set import Kind, label_names
+from zoo.data.label_splits import text_keys
 from zoo.data.labelled_text import LabelledText
 from zoo.data.parallel_text import DataWarning
+from zoo.data.raw_labels import Kind, label_names
 
 _QUANTILES = {"min": 0, "median": 0.5, "90 %": 0.9, "99 %": 0.99, "max": 1}
-# Labels with fewer examples are held out only where nothing else can be.
-_FEWEST = 5
 
 
 @dataclass(frozen=True)
@@ -109,12 +107,12 @@ def summarise(
         kind: what the labels are, as `LabelSet` has it.
     """
     valid = LabelledText() if valid is None else valid
-    keys, labels = _keys(train), [_meaning(label, kind) for label in train.labels]
+    keys, labels = text_keys(train), [_meaning(label, kind) for label in train.labels]
     label_sets: dict[str, set] = {}
     for key, label in zip(keys, labels, strict=True):
         label_sets.setdefault(key, set()).add(label)
     conflicts = [i for i, key in enumerate(keys) if len(label_sets[key]) > 1]
-    leaks = [i for i, key in enumerate(_keys(valid)) if key in label_sets]
+    leaks = [i for i, key in enumerate(text_keys(valid)) if key in label_sets]
     exact = zip(train.texts, train.pairs or train.texts, labels, strict=True)
     return DataSummary(
         kind=kind,
@@ -153,89 +151,6 @@ def warn_of_trouble(summary: DataSummary) -> None:
         )
 
 
-def hold_out_labelled(
-    data: LabelledText, share: float = 0.1, most: int = 2_000, kind: Kind = "single"
-) -> tuple[LabelledText, LabelledText]:
-    """Splits examples into those to train on and those to validate on.
-
-    Which are held out follows from a hash of the text: equal texts stay together,
-    and the choice is the same tomorrow. Of every label the same share is held out,
-    and at least one example where it has five or more, even if that makes more than
-    `most`. No label is held out whole.
-
-    Args:
-        data: all examples.
-        share: of examples to hold out.
-        most: examples to hold out, at most.
-        kind: what the labels are, as `LabelSet` has it.
-
-    Returns:
-        The rest and the held out, each in the order of the data.
-
-    Raises:
-        ValueError: so few examples that none can be held out.
-    """
-    if not 0 < share < 1 or most < 1:
-        raise ValueError(
-            "share lies between 0 and 1, and most is at least 1. "
-            f"Received: share={share}, most={most}."
-        )
-    wanted = min(most, max(1, round(share * len(data))))
-    strata = [_strata(label, kind) for label in data.labels]
-    held = sorted(_choose(_groups(data), strata, wanted))
-    if not held:
-        raise ValueError(
-            f"None of {len(data)} examples can be held out without losing a label or "
-            "text to train on. Give more of each label, or a validation file: --valid."
-        )
-    known = set(held)
-    rest = [index for index in range(len(data)) if index not in known]
-    return data.chosen(rest), data.chosen(held)
-
-
-def class_weights(targets, count: int) -> np.ndarray:
-    """Weights that give every label the same sum: N / (K n_k).
-
-    N examples, n_k of label k, K labels. A label without examples gets 0 and does not
-    count in K, so that the mean weight of an example is 1.
-
-    Args:
-        targets: integers (examples,), the row of each label.
-        count: number of labels.
-
-    Returns:
-        float32 (count,).
-
-    Raises:
-        ValueError: targets that are not rows of labels.
-    """
-    targets = np.asarray(targets)
-    integers = targets.ndim == 1 and np.issubdtype(targets.dtype, np.integer)
-    if not integers or not targets.size or targets.min() < 0 or targets.max() >= count:
-        raise ValueError(
-            f"Class weights need integers (examples,) from 0 to {count - 1}, one label "
-            f"an example. Received: shape {targets.shape}, {targets.dtype}"
-            + (f", {targets.min()} to {targets.max()}." if targets.size else ".")
-        )
-    examples = np.bincount(targets, minlength=count)
-    present = np.count_nonzero(examples)
-    weights = targets.size / (present * np.maximum(examples, 1))
-    return np.where(examples > 0, weights, 0).astype(np.float32)
-
-
-def _keys(data: LabelledText) -> list[str]:
-    """What equal texts have in common."""
-    pairs = data.pairs or [""] * len(data)
-    return [
-        f"{_normalised(text)}\n{_normalised(pair)}"
-        for text, pair in zip(data.texts, pairs, strict=True)
-    ]
-
-
-def _normalised(text: str) -> str:
-    return " ".join(text.split()).casefold()
-
-
 def _meaning(label, kind):
     """A label so that equal ones compare equal: the order of a set is no matter."""
     if kind == "regression" and isinstance(label, str):
@@ -260,56 +175,6 @@ def _lengths(data: LabelledText) -> dict[str, int]:
     # Lengths that occur: the least that so many texts do not exceed.
     found = np.quantile(sizes, list(_QUANTILES.values()), method="inverted_cdf")
     return dict(zip(_QUANTILES, map(int, found), strict=True))
-
-
-def _strata(label, kind) -> tuple[str, ...]:
-    """The labels that an example is to be shared out by."""
-    return ("",) if kind == "regression" else label_names(label, kind) or ("",)
-
-
-def _groups(data: LabelledText) -> list[list[int]]:
-    """Indices of equal texts, in an order that depends on the texts alone."""
-    groups: dict[str, list[int]] = {}
-    for index, key in enumerate(_keys(data)):
-        groups.setdefault(key, []).append(index)
-    return [groups[key] for key in sorted(groups, key=_hash)]
-
-
-def _choose(groups, strata, wanted: int) -> set[int]:
-    totals = Counter(name for names in strata for name in names)
-    quotas = {
-        name: max(1, round(count * wanted / len(strata))) if count >= _FEWEST else 0
-        for name, count in totals.items()
-    }
-    held, taken = set(), Counter()
-
-    def take_if(group, limits) -> None:
-        sizes = Counter(name for index in group for name in strata[index])
-        if all(taken[name] + size <= limits[name] for name, size in sizes.items()):
-            held.update(group)
-            taken.update(sizes)
-
-    for group in groups:
-        if len(held) + len(group) <= wanted:
-            take_if(group, quotas)
-    # Labels that only stand beside others, or in large groups, have none as yet.
-    but_one = {name: count - 1 for name, count in totals.items()}
-    for name in sorted(quotas, key=lambda name: (totals[name], name)):
-        if not quotas[name] or taken[name]:
-            continue
-        with_name = [g for g in groups if any(name in strata[i] for i in g)]
-        for group in sorted(with_name, key=len):
-            if not taken[name]:
-                take_if(group, but_one)
-    # Nor has any label, where all are rare.
-    for group in groups:
-        if not any(quotas.values()) and len(held) < wanted:
-            take_if(group, but_one)
-    return held
-
-
-def _hash(key: str) -> str:
-    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -3,26 +3,29 @@
 import difflib
 import hashlib
 import math
-import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from zoo.data.labelled_text import LabelledText, is_one_line
 from zoo.data.parallel_text import DataWarning
+from zoo.data.raw_labels import (
+    Kind,
+    check_kind,
+    is_number,
+    names_of,
+    numbers_of,
+    shown_name,
+)
 from zoo.files import read_json, write_json, written_whole
 
-Kind = Literal["single", "multi", "regression"]
-
 _FORMAT = 1
-_SEPARATOR = "|"
 _MOST_NAMES = 1000
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 class LabelDifference(NamedTuple):
@@ -60,7 +63,7 @@ class LabelSet:
     deviation: float = 1.0
 
     def __post_init__(self):
-        _check_kind(self.kind)
+        check_kind(self.kind)
         object.__setattr__(self, "names", tuple(self.names))
         if self.kind == "regression":
             scale = self.mean, self.deviation
@@ -94,14 +97,14 @@ class LabelSet:
                 without the one label it needs, or values that are no finite numbers
                 or all the same.
         """
-        _check_kind(kind)
+        check_kind(kind)
         if kind == "regression":
-            return cls(kind, (), *_scale(_numbers(data), data.origin))
-        rows = _rows(data, kind)
+            return cls(kind, (), *_scale(numbers_of(data), data.origin))
+        rows = names_of(data, kind)
         counts = Counter(name for row in rows for name in row)
         _check_counts(counts, data, kind, max_labels)
         if rare := [name for name, count in counts.items() if count < 2]:
-            shown = ", ".join(map(_shown, rare[:5])) + (", …" if rare[5:] else "")
+            shown = ", ".join(map(shown_name, rare[:5])) + (", …" if rare[5:] else "")
             warnings.warn(
                 f"{len(rare)} of {len(counts)} labels have a single example: {shown}. "
                 "A model can hardly learn them.",
@@ -187,9 +190,9 @@ class LabelSet:
             ValueError: labels that are not of this set, or not of its kind.
         """
         if self.kind == "regression":
-            scaled = (np.array(_numbers(data)) - self.mean) / self.deviation
+            scaled = (np.array(numbers_of(data)) - self.mean) / self.deviation
             return scaled.astype(np.float32)
-        rows = _rows(data, self.kind)
+        rows = names_of(data, self.kind)
         self._check_known(rows, data)
         row_of = {name: row for row, name in enumerate(self.names)}
         if self.kind == "single":
@@ -223,7 +226,7 @@ class LabelSet:
             return
         strange.sort(key=lambda name: (-counts[name], name))
         shown = "; ".join(
-            f"{_shown(name)} ({counts[name]}{_nearest(name, self.names)})"
+            f"{shown_name(name)} ({counts[name]}{_nearest(name, self.names)})"
             for name in strange[:10]
         )
         more = f"; and {len(strange) - 10} more" if len(strange) > 10 else ""
@@ -238,55 +241,6 @@ class LabelSet:
             "or, when fine-tuning, learn the labels of the data: --reset-head for a "
             "fresh output layer, --reuse-head for one that keeps what the model knows "
             "of labels in both."
-        )
-
-
-def label_names(label: str | list[str], kind: Kind) -> tuple[str, ...]:
-    """The names in one raw label, in their order and each once.
-
-    A set of labels is a list, or a string with "|" between them; in "single" and
-    "regression" a string is one name. Empty names are none.
-    """
-    if isinstance(label, str):
-        label = label.split(_SEPARATOR) if kind == "multi" else [label]
-    return tuple(dict.fromkeys(filter(None, map(str.strip, label))))
-
-
-def _rows(data, kind) -> list[tuple[str, ...]]:
-    if kind == "single":
-        _refuse_lists(data, kind)
-        empty = [i for i, label in enumerate(data.labels) if not label.strip()]
-        if empty:
-            raise ValueError(
-                f"{len(empty)} examples have no label: {data.places(empty)}. Give them "
-                'one, or say that examples may have none: kind="multi".'
-            )
-    return [label_names(label, kind) for label in data.labels]
-
-
-def _numbers(data) -> list[float]:
-    _refuse_lists(data, "regression")
-    wrong = [i for i, label in enumerate(data.labels) if not _is_finite(label)]
-    if wrong:
-        raise ValueError(
-            f"{len(wrong)} labels are no finite numbers, such as "
-            f"{_shown(data.labels[wrong[0]])}: {data.places(wrong)}. Correct them, or "
-            'take the labels for names: kind="single".'
-        )
-    return [float(label) for label in data.labels]
-
-
-def _is_finite(label: str) -> bool:
-    found = _NUMBER.fullmatch(label.strip())
-    return found is not None and math.isfinite(float(label))
-
-
-def _refuse_lists(data, kind):
-    lists = [i for i, label in enumerate(data.labels) if not isinstance(label, str)]
-    if lists:
-        raise ValueError(
-            f'In kind="{kind}" every example has one label, but {len(lists)} have a '
-            f'list: {data.places(lists)}. For sets of labels use kind="multi".'
         )
 
 
@@ -308,14 +262,16 @@ def _scale(values: list[float], origin: str) -> tuple[float, float]:
 
 def _check_counts(counts, data, kind, max_labels):
     if len(counts) < (2 if kind == "single" else 1):
-        found = f"all have the label {_shown(*counts)}" if counts else "have no label"
+        found = (
+            f"all have the label {shown_name(*counts)}" if counts else "have no label"
+        )
         raise ValueError(
             f"There is nothing to tell apart: the {len(data)} examples"
             f"{f' of {data.origin}' if data.origin else ''} {found}. Is it the right "
             "column? Another one is named by --columns review,stars."
         )
     if len(counts) > max_labels:
-        numbers = all(map(_is_finite, counts))
+        numbers = all(map(is_number, counts))
         scale = ' If they are values on a scale, use kind="regression".'
         raise ValueError(
             f"{len(counts)} different labels for {len(data)} examples look like a "
@@ -326,26 +282,15 @@ def _check_counts(counts, data, kind, max_labels):
 
 def _ordered(names: Iterable[str]) -> list[str]:
     names = sorted(names)
-    return sorted(names, key=float) if all(map(_is_finite, names)) else names
-
-
-def _check_kind(kind):
-    if kind not in get_args(Kind):
-        raise ValueError(
-            f"kind must be one of {', '.join(get_args(Kind))}. Received: kind={kind!r}."
-        )
+    return sorted(names, key=float) if all(map(is_number, names)) else names
 
 
 def _nearest(name: str, names) -> str:
     lower = {known[:100].lower(): known for known in reversed(names)}
     near = difflib.get_close_matches(name[:100].lower(), list(lower), 1)
-    return f", nearest is {_shown(lower[near[0]])}" if near else ""
-
-
-def _shown(name: str) -> str:
-    return repr(name if len(name) <= 60 else f"{name[:59]}…")
+    return f", nearest is {shown_name(lower[near[0]])}" if near else ""
 
 
 def _listed(names) -> str:
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return ", ".join(map(_shown, names[:10])) + more
+    return ", ".join(map(shown_name, names[:10])) + more

@@ -4,6 +4,7 @@
 #   queries, keys and values come from one product;
 # - the hypotheses of a sentence are queries side by side: the source's keys and values
 #   are not repeated for each, and every product is one of matrices;
+# - the source's padding is left out of all that works on tokens one by one;
 # - the cache is never reordered: it holds the keys and values of all beam slots, and
 #   each hypothesis sees those of its own line alone.
 
@@ -11,14 +12,15 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.decoding import gather_rows
+from zoo.inference.folded_encoder import FoldedEncoder
+from zoo.inference.folding import Folding, add
 from zoo.inference.linear import Linear
-from zoo.inference.norms import NORMS, array
+from zoo.inference.norms import array
+from zoo.inference.packing import HIDDEN, Packing
 from zoo.ops.positions import sine_positions
 
 # Shape letters: A sentences, K hypotheses of each, N = A x K rows, S source length,
-# T target length so far, L either length, H heads, D head size, U = H D units.
-
-_HIDDEN = -1e9
+# T target length so far, H heads, D head size, U = H D units.
 
 
 class FoldedTransformer:
@@ -35,35 +37,31 @@ class FoldedTransformer:
         self.units = model.units
         self.head_size = model.units // model.num_heads
         self.alignment_layer = model.alignment_layer
-        self._norm = NORMS[model.norm](model.encoder[0].epsilon)
-        self._make_linear = make_linear
+        folding = Folding(model.encoder[0], self.head_size, make_linear)
+        self._norm = folding.norm
         tables = self._tables(model, max_positions)
         self.source_words, self.target_words, self.positions = tables
-        self.encoder = [self._encoder_block(block) for block in model.encoder]
+        self._encode = FoldedEncoder(model.encoder, folding)
+        self.encoder = self._encode.blocks
         self.decoder = [
-            self._decoder_block(block, model.encoder_norm) for block in model.decoder
+            folding.decoder_block(block, model.encoder_norm) for block in model.decoder
         ]
         embeddings = array(model.target_embedding.embeddings)
-        self.output = self._product(
+        self.output = folding.product(
             model.decoder_norm, embeddings.T, array(model.output_bias)
         )
 
     def start(self, source_ids, rows: int):
-        mask_A11S = tf.where(tf.equal(source_ids, 0), _HIDDEN, 0.0)[:, None, None]
-        count, length = tf.unstack(tf.shape(source_ids))
-        values = tf.gather(self.source_words, source_ids)
-        values += tf.constant(self.positions)[:length]
-        values = tf.reshape(values, (-1, self.units))
-        for block in self.encoder:
-            heads = self._heads(block["heads"](self._norm.before(values)), 3, length)
-            values, _ = self._attend(values, *heads, mask_A11S, block["output"])
-            values = self._feed_forward(values, block)
-        values = self._norm.before(values)
-        memory = {"mask": mask_A11S, "keys": [], "values": []}
+        packing = Packing(source_ids, self.num_heads)
+        values = tf.gather(self.source_words, packing.pack(source_ids))
+        values += tf.gather(self.positions, packing.columns_N)
+        values = self._encode(values, packing)
+        memory = {"mask": packing.mask_B11L, "keys": [], "values": []}
         for block in self.decoder:
-            keys, source_values = self._heads(block["memory"](values), 2, length)
+            keys, source_values = packing.split_heads(block["memory"](values), 2)
             memory["keys"].append(keys)
             memory["values"].append(source_values)
+        count = tf.shape(source_ids)[0]
         nothing = tf.zeros((count, self.num_heads, 0, self.head_size))
         state = {
             "keys": [nothing for _ in self.decoder],
@@ -117,7 +115,7 @@ class FoldedTransformer:
         slots_AKT = tf.concat([slots_AKT, now], axis=2)
         # At each step the cache takes the keys of all slots, in their order.
         is_own_AKTK = tf.equal(tf.expand_dims(slots_AKT, 3), own_K)
-        mask_AKTK = tf.where(is_own_AKTK, 0.0, _HIDDEN)
+        mask_AKTK = tf.where(is_own_AKTK, 0.0, HIDDEN)
         # One row is (A, 1, K, T x K): the same for all heads.
         places = tf.shape(slots_AKT)[2] * rows
         return slots_AKT, tf.reshape(mask_AKTK, (-1, 1, rows, places))
@@ -142,15 +140,11 @@ class FoldedTransformer:
         if query_AHLD.shape[2] != 1:
             context_AHLD = tf.transpose(context_AHLD, (0, 2, 1, 3))
         context_NU = tf.reshape(context_AHLD, (-1, self.units))
-        return self._add(rows, context_NU, *output), weights
+        return add(rows, context_NU, *output), weights
 
     def _feed_forward(self, rows, block):
         hidden = block["hidden"](self._norm.before(rows))
-        return self._add(rows, hidden, *block["last"])
-
-    def _add(self, rows, inputs, product, after):
-        rows = rows + product(inputs)
-        return rows if after is None else after(rows)
+        return add(rows, hidden, *block["last"])
 
     def _tables(self, model, max_positions):
         """Source words, target words and positions, as they are summed."""
@@ -167,62 +161,3 @@ class FoldedTransformer:
             else self._norm.into_last(array(target.embeddings) * scale)
         )
         return *words, self._norm.into_last(array(positions))
-
-    def _encoder_block(self, block):
-        return {
-            "heads": self._projections(block.attention_norm, block.attention),
-            "output": self._update(block.attention.output_dense, block.attention_norm),
-            **self._feed_forward_parts(block),
-        }
-
-    def _decoder_block(self, block, encoder_norm):
-        own, theirs = block.self_attention, block.cross_attention
-        return {
-            "heads": self._projections(block.self_attention_norm, own),
-            "output": self._update(own.output_dense, block.self_attention_norm),
-            "query": self._projections(block.cross_attention_norm, theirs, ["query"]),
-            "memory": self._projections(encoder_norm, theirs, ["key", "value"]),
-            "memory_output": self._update(
-                theirs.output_dense, block.cross_attention_norm
-            ),
-            **self._feed_forward_parts(block),
-        }
-
-    def _feed_forward_parts(self, block):
-        norm, part = block.feed_forward_norm, block.feed_forward
-        hidden = part.hidden_dense
-        is_relu = part.activation is tf.keras.activations.relu
-        return {
-            "hidden": self._product(
-                norm,
-                array(hidden.kernel),
-                array(hidden.bias),
-                tf.nn.relu if is_relu else part.activation,
-            ),
-            "last": self._update(part.output_dense, norm),
-        }
-
-    def _projections(self, norm, attention, parts=("query", "key", "value")):
-        """Some of an attention's projections as one product of what is normalised."""
-        kernels, biases = [], []
-        for part in parts:
-            dense = getattr(attention, f"{part}_dense")
-            # Equation 1's division by the root of D.
-            factor = np.float32(self.head_size**-0.5 if part == "query" else 1.0)
-            kernels.append(array(dense.kernel) * factor)
-            biases.append(array(dense.bias) * factor)
-        return self._product(
-            norm, np.concatenate(kernels, axis=1), np.concatenate(biases)
-        )
-
-    def _product(self, norm, kernel, bias, activation=None):
-        if norm is not None:
-            kernel, bias = self._norm.into_next(norm, kernel, bias)
-        return self._make_linear(kernel, bias, activation)
-
-    def _update(self, dense, norm):
-        """The product whose result is added to the sum, and what follows the sum."""
-        kernel, bias = (
-            self._norm.into_last(array(weight)) for weight in (dense.kernel, dense.bias)
-        )
-        return self._make_linear(kernel, bias), self._norm.after(norm)

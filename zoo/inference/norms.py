@@ -29,7 +29,9 @@ class PreNorm:
 
     def into_last(self, values):
         """What is added to the sum, such as a kernel, without its mean."""
-        return values - values.mean(axis=-1, keepdims=True)
+        if isinstance(values, np.ndarray):
+            return values - values.mean(axis=-1, keepdims=True)
+        return values - tf.reduce_mean(values, axis=-1, keepdims=True)
 
     def before(self, rows):
         squares = tf.reduce_mean(tf.square(rows), axis=-1, keepdims=True)

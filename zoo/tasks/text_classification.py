@@ -9,14 +9,11 @@ from typing import Literal
 
 import numpy as np
 
+from zoo.data.class_weights import class_weights
 from zoo.data.encoded_texts import EncodedTexts
-from zoo.data.label_checks import (
-    class_weights,
-    hold_out_labelled,
-    summarise,
-    warn_of_trouble,
-)
+from zoo.data.label_checks import summarise, warn_of_trouble
 from zoo.data.label_set import LabelSet
+from zoo.data.label_splits import hold_out_labelled
 from zoo.data.labelled_text import (
     LabelledText,
     read_labelled_text,
@@ -27,13 +24,13 @@ from zoo.data.vocabulary import Vocabulary
 from zoo.files import read_json, write_json
 from zoo.tasks.task import Runner
 
-_FORMAT = 1
 # What a piece may be of characters: longer texts cannot fit anyway.
-_CHARACTERS_A_PIECE = 20
+CHARACTERS_A_PIECE = 20
+HEADS = ("keep", "reset", "reuse")
+_FORMAT = 1
 # A temperature of fewer validation examples would be chance, as it would be of none
 # that the model gets wrong: the surer the better, as far as they can tell.
 _FEWEST_TO_CALIBRATE = 100
-HEADS = ("keep", "reset", "reuse")
 
 
 class TextClassificationTask:
@@ -276,7 +273,7 @@ class TextClassificationTask:
 
     @property
     def max_characters(self) -> int:
-        return max(2_000, _CHARACTERS_A_PIECE * self.max_pieces)
+        return max(2_000, CHARACTERS_A_PIECE * self.max_pieces)
 
     def encode(self, data: LabelledText, training: bool = False) -> EncodedTexts:
         """Tokenizes with the graph's own operations; long texts are cut.
@@ -294,7 +291,7 @@ class TextClassificationTask:
 
     def _encode_all(self, codec, data) -> tuple[Ragged, np.ndarray | None]:
         rows = []
-        for texts, pairs in _chunks(data):
+        for texts, pairs in chunks_of(data):
             ids, _ = codec.encode(texts, pairs)
             rows += ids.to_list()
         return Ragged.from_rows(rows), None
@@ -399,95 +396,7 @@ class TextClassificationTask:
         }
 
 
-class DocumentClassificationTask(TextClassificationTask):
-    """Long texts, cut into sentences for a `HierarchicalClassifier`.
-
-    Args:
-        vocabulary, labels, max_pieces, class_weights, temperature, has_pairs: see
-            `TextClassificationTask`; `max_pieces` bounds sentences times pieces.
-        words: most pieces of a sentence; a longer one goes on as the next.
-        sentences: most sentences of a document.
-
-    Raises:
-        ValueError: pairs of texts.
-    """
-
-    def __init__(self, *arguments, words: int = 32, sentences: int = 64, **options):
-        super().__init__(*arguments, **options)
-        self.words = words
-        self.sentences = sentences
-        if self.has_pairs:
-            raise ValueError(
-                "A hierarchical model reads single documents, not pairs of texts. "
-                "Choose another recipe, or name the columns: --columns text,label."
-            )
-
-    def _options(self):
-        own = {"words": self.words, "sentences": self.sentences}
-        return super()._options() | own
-
-    @functools.cached_property
-    def codec(self):
-        from zoo.data.sentence_codec import SentenceCodec
-        from zoo.data.text_codec import TextCodec
-
-        whole = TextCodec(self.vocabulary, self.max_characters, self.max_pieces)
-        return SentenceCodec(whole, self.words, self.sentences)
-
-    @property
-    def max_characters(self) -> int:
-        return _CHARACTERS_A_PIECE * self.words * self.sentences
-
-    def _encode_all(self, codec, data):
-        rows, counts = [], []
-        for texts, _ in _chunks(data):
-            ids, _ = codec.encode(texts)
-            for document in ids.to_list():
-                rows += document
-                counts.append(len(document))
-        return Ragged.from_rows(rows), np.cumsum(counts, dtype=np.int64)
-
-    def make_graph(self, *arguments, **options):
-        from zoo.tasks.document_classification_graph import DocumentClassificationGraph
-
-        return DocumentClassificationGraph(*arguments, **options)
-
-
-class WordPieceClassificationTask(TextClassificationTask):
-    """Texts as BERT reads them."""
-
-    @staticmethod
-    def learn_vocabulary(texts: list[str], size: int):
-        from zoo.data.wordpiece_learning import learn_wordpiece
-
-        return learn_wordpiece(texts, size)
-
-    @staticmethod
-    def load_vocabulary(folder: Path):
-        from zoo.data.wordpiece_vocabulary import WordPieceVocabulary
-
-        return WordPieceVocabulary.load(folder)
-
-    def save_vocabulary(self, folder: Path) -> None:
-        self.vocabulary.save(folder)
-
-    def model_options(self) -> dict:
-        return super().model_options() | {"separator_id": self.vocabulary.end_id}
-
-    @functools.cached_property
-    def codec(self):
-        from zoo.data.wordpiece_codec import WordPieceCodec
-
-        return WordPieceCodec(self.vocabulary, self.max_characters, self.max_pieces)
-
-
-def _has_mistakes(outputs, targets) -> bool:
-    if targets.ndim == 2:
-        return bool(((outputs > 0) != (targets > 0)).any())
-    return bool((outputs.argmax(axis=1) != targets).any())
-
-
-def _chunks(data: LabelledText):
+def chunks_of(data: LabelledText):
     """Texts and their pairs as tensors, some thousand at once."""
     import tensorflow as tf
 
@@ -495,3 +404,9 @@ def _chunks(data: LabelledText):
         texts = data.texts[start : start + 4096]
         pairs = data.pairs[start : start + 4096]
         yield tf.constant(texts), tf.constant(pairs) if pairs else None
+
+
+def _has_mistakes(outputs, targets) -> bool:
+    if targets.ndim == 2:
+        return bool(((outputs > 0) != (targets > 0)).any())
+    return bool((outputs.argmax(axis=1) != targets).any())

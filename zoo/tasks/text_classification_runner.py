@@ -6,32 +6,12 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.data.labelled_text import LabelledText
-from zoo.export import CLASSIFY, REGRESS, Exportable
 from zoo.highlights import Highlight, split_words
-from zoo.inference import exported_reader
-from zoo.metrics.calibration import expected_calibration_error, reliability
-from zoo.metrics.classification import (
-    confident_mistakes,
-    confident_wrong_decisions,
-    confusions,
-    largest_errors,
-    score_multi,
-    score_regression,
-    score_single,
-)
+from zoo.tasks.text_classification_export import exportable
+from zoo.tasks.text_classification_graph import text_function
+from zoo.tasks.text_classification_scores import THRESHOLD, scores_of
 from zoo.tasks.texts import batches_of, check_texts, need_tensorflow
 from zoo.values import convert
-
-# Labels that an export names, if there are more and nothing else is asked for.
-_TOP_K = 10
-# From this probability on, a label of several is taken to hold.
-_THRESHOLD = 0.5
-# Inputs whose answers an export records.
-_SAMPLE = [
-    "A wonderful film.",
-    "What is my balance? I do not know.",
-    "很好，下次再来。",
-]
 
 
 @dataclass(frozen=True)
@@ -68,6 +48,7 @@ class TextClassificationRunner:
     def __init__(self, task, model):
         self.task = task
         self.model = model
+        self._graphs: dict = {}
         self._functions: dict = {}
 
     def predict(self, inputs: list, top_k: int | None = None) -> list[Classification]:
@@ -83,19 +64,22 @@ class TextClassificationRunner:
         """
         self._need_labels()
         top_k = _checked_top_k(top_k)
-        results: list = [None] * len(inputs)
+        results = {}
         for chosen, found in self._answers("classify", inputs):
             for row, index in enumerate(chosen):
                 results[index] = self._result(found, row, top_k)
-        return results
+        return [results[index] for index in range(len(results))]
 
     def embed(self, inputs: list) -> np.ndarray:
         """The vectors that stand for texts, of length 1, shape (texts, size)."""
-        vectors: list = [None] * len(inputs)
+        vectors = {}
         for chosen, found in self._answers("embed", inputs):
             for row, index in enumerate(chosen):
                 vectors[index] = found["embeddings"][row]
-        return np.array(vectors, "float32").reshape(len(inputs), -1)
+        if not vectors:
+            # Of no texts, too, the vectors have a size.
+            return self.embed([("", "") if self.task.has_pairs else ""])[:0]
+        return np.array([vectors[index] for index in range(len(vectors))])
 
     def attention(self, text, without: bool = False, label: str | None = None):
         """Classifies one text and returns what the model looked at.
@@ -108,8 +92,13 @@ class TextClassificationRunner:
 
         Returns:
             A `zoo.highlights.Highlight`; `terminal()` and `save(path)` show it.
+
+        Raises:
+            ValueError: there is no such label, or an encoder without labels.
         """
         self._need_labels()
+        if label is not None:
+            self.task.labels.row_of(label)
         ((_, found),) = self._answers("attend", [text])
         result = self._result(found, 0, None)
         whole = text if isinstance(text, str) else "\n".join(text)
@@ -139,36 +128,7 @@ class TextClassificationRunner:
         labels = self.task.labels
         targets = labels.encode(data)
         outputs = self._outputs(data)
-        if labels.kind == "regression":
-            found, true = labels.unscaled(outputs[:, 0]), labels.unscaled(targets)
-            mistakes = largest_errors(found, true, data.texts)
-            return score_regression(found, true) | {"mistakes": mistakes}
-        calibrated = self._probabilities(outputs)
-        plain = self._probabilities(outputs, temperature=1.0)
-        if labels.kind == "multi":
-            scores = score_multi(calibrated, targets, labels.names, _THRESHOLD)
-            wrong = confident_wrong_decisions(
-                calibrated, targets, labels.names, data.texts
-            )
-            rest = {"confusions": [], "mistakes": wrong}
-        else:
-            scores = score_single(calibrated, targets, labels.names)
-            rest = {
-                "confusions": confusions(calibrated, targets, labels.names),
-                "mistakes": confident_mistakes(
-                    calibrated, targets, labels.names, data.texts
-                ),
-            }
-        before, after = (
-            _confidence(values, targets, labels.kind) for values in (plain, calibrated)
-        )
-        return scores | {
-            "ece_uncalibrated": expected_calibration_error(*before),
-            "temperature": self.task.temperature,
-            "reliability": reliability(*after),
-            "reliability_uncalibrated": reliability(*before),
-            **rest,
-        }
+        return scores_of(outputs, targets, data.texts, labels, self.task.temperature)
 
     def score(self, data: LabelledText) -> float:
         """The deciding score."""
@@ -192,54 +152,8 @@ class TextClassificationRunner:
                 "A text classifier exports in float32, with the option top_k. "
                 f"Received: weights={weights!r}, {options or 'no options'}."
             )
-        return self.task.with_codec(lambda codec: self._exportable(codec, top_k))
-
-    def _exportable(self, codec, top_k) -> Exportable:
-        reader, variables = exported_reader(self.model)
-        graph = self._graph(codec, reader, top_k or _TOP_K, variables=variables)
-        inputs = {"texts": _SAMPLE}
-        if self.task.has_pairs:
-            inputs["text_pairs"] = _SAMPLE[::-1]
-        methods = {"embed": "embed"}
-        if self.task.labels is not None:
-            methods = {
-                "serving_default": "classify",
-                "with_attention": "attend",
-                **methods,
-            }
-        else:
-            methods = {"serving_default": "embed", **methods}
-        signatures = {
-            name: _text_function(getattr(graph, method), list(inputs))
-            for name, method in methods.items()
-        }
-        samples = dict.fromkeys(methods, inputs)
-        forms = {}
-        if self.task.labels is not None:
-            is_number = self.task.labels.kind == "regression"
-            name = "regress" if is_number else "classify"
-            forms = {name: REGRESS if is_number else CLASSIFY}
-            signatures[name] = _text_function(graph.examples, ["inputs"])
-            samples[name] = {"inputs": _examples(inputs)}
-        details = {"task": self.task.name, "top_k": getattr(graph, "top_k", None)}
-        names = self.task.labels.names if self.task.labels is not None else ()
-        return Exportable(
-            graph,
-            signatures,
-            samples,
-            details | self.task.describe(),
-            forms=forms,
-            files={"labels.txt": "".join(f"{name}\n" for name in names)},
-        )
-
-    def _graph(self, codec, reader, top_k=None, variables=()):
-        return self.task.make_graph(
-            reader,
-            codec,
-            self.task.labels,
-            self.task.temperature,
-            top_k,
-            variables=variables,
+        return self.task.with_codec(
+            lambda codec: exportable(self.task, self.model, codec, top_k)
         )
 
     def _answers(self, method: str, inputs: list):
@@ -248,12 +162,15 @@ class TextClassificationRunner:
         columns = self._columns(inputs)
 
         def run(codec, chosen):
-            key = method, codec, self.task.temperature
+            own = codec, self.task.temperature
+            if own not in self._graphs:
+                # One for all methods: it traces the model once.
+                about = self.task.labels, self.task.temperature
+                self._graphs[own] = self.task.make_graph(self.model, codec, *about)
+            key = method, *own
             if key not in self._functions:
-                graph = self._graph(codec, self.model)
-                self._functions[key] = _text_function(
-                    getattr(graph, method), list(columns)
-                )
+                answer = getattr(self._graphs[own], method)
+                self._functions[key] = text_function(answer, list(columns))
             tensors = (
                 tf.constant([values[n] for n in chosen], tf.string)
                 for values in columns.values()
@@ -289,7 +206,7 @@ class TextClassificationRunner:
         scores = dict(zip(names, map(float, found["scores"][row]), strict=True))
         label, score = names[0], scores[names[0]]
         if self.task.labels.kind == "multi":
-            label = tuple(name for name in names if scores[name] >= _THRESHOLD)
+            label = tuple(name for name in names if scores[name] >= THRESHOLD)
             score = min((scores[name] for name in label), default=score)
         first = dict(list(scores.items())[:top_k])
         return Classification(label, score, first, truncated)
@@ -304,12 +221,6 @@ class TextClassificationRunner:
             for row, index in enumerate(chosen):
                 vectors[index] = found["outputs"][row]
         return np.array(vectors)
-
-    def _probabilities(self, outputs, temperature=None):
-        from zoo.metrics.calibration import sigmoid, softmax
-
-        squash = softmax if self.task.labels.kind == "single" else sigmoid
-        return squash(outputs / (temperature or self.task.temperature))
 
     def _label_to_explain(self, result) -> str | None:
         return next(iter(result.scores), None)
@@ -373,49 +284,8 @@ def _title(result: Classification) -> str:
     return ", ".join(f"{name} {result.scores[name]:.2f}" for name in names)
 
 
-def _confidence(probabilities, targets, kind) -> tuple:
-    """Confidence in each prediction, and whether it was right."""
-    if kind == "single":
-        right = probabilities.argmax(axis=1) == targets
-        return probabilities.max(axis=1), right
-    is_right = (probabilities >= _THRESHOLD) == (targets > 0)
-    return np.maximum(probabilities, 1 - probabilities).ravel(), is_right.ravel()
-
-
 def _checked_top_k(top_k) -> int | None:
     top_k = convert("top_k", top_k, int | None)
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k must be at least 1. Received: top_k={top_k}.")
     return top_k
-
-
-def _examples(inputs: dict[str, list[str]]) -> list[bytes]:
-    """Texts as serialised `tf.train.Example`s."""
-    names = ("text", "text_pair")[: len(inputs)]
-    rows = zip(*inputs.values(), strict=True)
-    return [
-        tf.train.Example(
-            features=tf.train.Features(
-                feature={
-                    name: tf.train.Feature(
-                        bytes_list=tf.train.BytesList(value=[value.encode()])
-                    )
-                    for name, value in zip(names, row, strict=True)
-                }
-            )
-        ).SerializeToString()
-        for row in rows
-    ]
-
-
-def _text_function(method, inputs: list[str]):
-    """A compiled function of strings, for a Python call and for a signature alike."""
-    specs = [tf.TensorSpec([None], tf.string, name=name) for name in inputs]
-    # Not the method itself: a signature must not have its optional arguments.
-    if inputs == ["texts", "text_pairs"]:
-        run = lambda texts, text_pairs: method(texts, text_pairs)  # noqa: E731
-    elif inputs == ["inputs"]:
-        run = lambda inputs: method(inputs)  # noqa: E731
-    else:
-        run = lambda texts: method(texts)  # noqa: E731
-    return tf.function(run, input_signature=specs, autograph=False)

@@ -99,6 +99,8 @@ def _compile(model, plan, loss, metrics):
         weighted_metrics=[metric for metric, _ in metrics.values()],
         jit_compile="auto" if getattr(model, "supports_jit", True) else False,
     )
+    # Else TensorFlow traces the first step twice: once to make these variables.
+    model.optimizer.build(model.trainable_variables)
 
 
 def _fit(model, plan, batches, rounds, callbacks):
