@@ -58,7 +58,7 @@ def write_texts(folder: Path, checkpoint: Path) -> None:
 
 
 def export_ours(folder: Path, checkpoint: Path) -> None:
-    """Converts, gives a head, exports, and says how long it took and how large it is."""
+    """Converts, gives a head, exports; says how long it took and how large it is."""
     import copy
     import dataclasses
 
@@ -120,7 +120,7 @@ def export_peers(folder: Path, checkpoint: Path) -> None:
         folder / "model.onnx",
         input_names=names,
         output_names=["outputs", "vectors"],
-        dynamic_axes=dict.fromkeys(names, {0: "batch", 1: "length"}),
+        dynamic_axes={name: {0: "batch", 1: "length"} for name in names},
         opset_version=17,
         dynamo=False,
     )
@@ -281,8 +281,10 @@ def check(workers: dict, case: str) -> None:
     """Refuses to compare encoders that do not read alike."""
     found = {name: worker.ask("vectors", case) for name, worker in workers.items()}
     for name, rows in found.items():
-        pairs = zip(sum(rows, []), sum(found["ours"], []), strict=True)
-        difference = max(abs(one - other) for one, other in pairs)
+        pairs = zip(rows, found["ours"], strict=True)
+        difference = max(
+            abs(one - other) for pair in pairs for one, other in zip(*pair, strict=True)
+        )
         if difference > TOLERANCE:
             raise RuntimeError(f"{name} is off by {difference:.1e} from ours.")
 

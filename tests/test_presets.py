@@ -97,12 +97,16 @@ LIKE = ["How do I reset my password?", "I forgot my login code, what can I do?"]
 UNLIKE = "The cat is sitting on the table."
 
 
-@pytest.mark.parametrize("name", shipped("text_classification"))
+ENCODERS = [
+    name
+    for name in shipped("text_classification")
+    if not (preset_folder(name) / "vocabulary" / "labels.json").exists()
+]
+
+
+@pytest.mark.parametrize("name", ENCODERS)
 def test_every_shipped_encoder_finds_like_texts_near(name):
-    trained = zoo.load(name)
-    if trained.task.labels is not None:
-        pytest.skip("a classifier")
-    one, other, third = trained.embed([*LIKE, UNLIKE])
+    one, other, third = zoo.load(name).embed([*LIKE, UNLIKE])
     assert one @ other > 0.4 > one @ third
     assert one @ other > other @ third
 

@@ -249,7 +249,7 @@ def test_a_shard_that_is_missing_and_a_damaged_one_are_refused(random, tmp_path)
 
 
 def test_no_folder_at_all_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="has no config.json"):
+    with pytest.raises(FileNotFoundError, match=r"has no config.json"):
         convert(tmp_path)
 
 
@@ -283,7 +283,7 @@ def transformers_model(kind, problem, count):
     """A model of random weights, larger than its usual ones, and its config."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    names = {n: name for n, name in enumerate(["坏", "good", "so-so"][:count])}
+    names = dict(enumerate(["坏", "good", "so-so"][:count]))
     about = {"id2label": names, "label2id": {v: k for k, v in names.items()}}
     about |= {"problem_type": problem, "num_labels": count} if count else {}
     prefix = "DistilBert" if kind == "distilbert" else "Bert"

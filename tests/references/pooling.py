@@ -1,4 +1,4 @@
-"""Word attention in plain NumPy, written from Yang et al. (2016) with explicit loops."""
+"""Word attention in plain NumPy, from Yang et al. (2016), with explicit loops."""
 
 import numpy as np
 

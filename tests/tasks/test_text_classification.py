@@ -76,7 +76,7 @@ def test_balanced_weights_give_every_class_the_same_sum_in_training_alone():
 
 
 def test_balanced_weights_are_for_one_label_of_many():
-    with pytest.raises(ValueError, match="class_weights=balanced.*kind=multi"):
+    with pytest.raises(ValueError, match=r"class_weights=balanced.*kind=multi"):
         learn(data=MULTI, kind="multi", class_weights="balanced")
 
 
@@ -84,9 +84,9 @@ def test_pairs_are_read_as_pairs():
     task, _ = learn(data=PAIRS)
     assert task.has_pairs
     assert (rows(task.encode(PAIRS).ids)[0].count(END_ID)) == 2
-    with pytest.raises(ValueError, match="reads pairs of texts.*has single texts"):
+    with pytest.raises(ValueError, match=r"reads pairs of texts.*has single texts"):
         task.check(PAIRS, TWICE)
-    with pytest.raises(ValueError, match="reads single texts.*the data has pairs"):
+    with pytest.raises(ValueError, match=r"reads single texts.*the data has pairs"):
         learn()[0].check(PAIRS, PAIRS)
 
 
@@ -135,7 +135,7 @@ def test_a_lost_tokenizer_is_made_again(task):
 
 def test_to_keep_the_head_the_labels_must_be_known(task):
     assert task.for_data(DATA.chosen([0, 3])) is task
-    with pytest.raises(ValueError, match="'new'.*--reset-head.*--reuse-head"):
+    with pytest.raises(ValueError, match=r"'new'.*--reset-head.*--reuse-head"):
         task.for_data(OTHER)
 
 
@@ -152,7 +152,7 @@ def test_a_new_head_takes_the_labels_of_the_data(task, head):
 
 
 def test_another_kind_needs_a_new_head(task):
-    with pytest.raises(ValueError, match="kind single. For kind=multi.*--reset-head"):
+    with pytest.raises(ValueError, match=r"kind single. For kind=multi.*--reset-head"):
         task.for_data(MULTI, kind="multi")
     other = task.for_data(NUMBERS, "reset", kind="regression")
     assert (other.labels.kind, len(other.labels)) == ("regression", 1)

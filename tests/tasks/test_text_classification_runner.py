@@ -151,7 +151,7 @@ def test_the_first_labels_alone_are_named_if_asked_for(runners):
 
 
 def test_the_temperature_makes_a_model_less_sure(runners):
-    task, recipe = learn()
+    task, _ = learn()
     model = runners["rnn"].model
     task.temperature = 4.0
     (found,) = task.runner(model).predict(TEXTS[:1])
@@ -253,11 +253,11 @@ def test_sentences_have_the_weights_of_their_words(runners):
 
 
 @EVERY
-@pytest.mark.parametrize("text", ["", "  ", *ODD])
-def test_odd_texts_are_explained_too(runners, name, text):
-    found = runners[name].attention(text, without=True)
-    assert np.isfinite(found.weights).all()
-    assert len(found.without) == len(found.words)
+def test_odd_texts_are_explained_too(runners, name):
+    for text in ("", "  ", *ODD):
+        found = runners[name].attention(text, without=True)
+        assert np.isfinite(found.weights).all()
+        assert len(found.without) == len(found.words)
 
 
 def test_without_a_word_is_what_the_shorter_text_says(runners):

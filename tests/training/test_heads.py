@@ -143,7 +143,7 @@ def test_rates_fall_with_the_depth_and_own_ones_count_after(base, tmp_path):
         ("head/.*", 1.0),
         ("embedding/.*", 3.0),
     )
-    with pytest.raises(ValueError, match="layer_decay.*Received: 1.5"):
+    with pytest.raises(ValueError, match=r"layer_decay.*Received: 1.5"):
         prepared(base, tmp_path / "other", layer_decay=1.5)
 
 

@@ -2,7 +2,9 @@
 # What differs from the model, which gives the same numbers up to rounding:
 # - weights are constants, normalisations and scales are folded into them, and a block's
 #   queries, keys and values come from one product;
-# - padding is left out of all that works on tokens one by one.
+# - padding is left out of all that works on tokens one by one;
+# - a large batch is read some texts at a time: the memory of smaller arrays is used
+#   again, where that of large ones would be asked of the system anew for every array.
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +19,8 @@ from zoo.models import BertClassifier, TransformerClassifier
 
 # Shape letters: B batch, L length, N real tokens, U units.
 
+# Most numbers of the largest array, 8 MB.
+_MOST_NUMBERS = 2**21
 _PARTS = {
     BertClassifier: (bert_embedding, bert_pooling),
     TransformerClassifier: (sine_embedding, query_pooling),
@@ -40,6 +44,7 @@ class FoldedClassifier:
                 f"or one of: {', '.join(kind.__name__ for kind in _PARTS)}."
             )
         self.num_heads = model.num_heads
+        self.hidden_size = model.hidden_size
         folding = Folding(model.encoder[0], model.units // model.num_heads)
         embedding, pooling = _PARTS[type(model)]
         self._embed = embedding(model, folding)
@@ -65,6 +70,38 @@ class FoldedClassifier:
             One vector a text, shape (batch, size), and the weights of the positions,
             shape (batch, length).
         """
+        count, length = tf.unstack(tf.shape(token_ids))
+        groups, size = self._groups(count, length)
+
+        def read_group(group, vectors_BU, weights_BL):
+            ids = token_ids[group * size : (group + 1) * size]
+            vectors, weights = self._read_group(ids)
+            vectors_BU = tf.concat([vectors_BU, vectors], axis=0)
+            return group + 1, vectors_BU, tf.concat([weights_BL, weights], axis=0)
+
+        nothing = tf.zeros((0, self._nothing_1U.shape[1])), tf.zeros((0, length))
+        _, vectors_BU, weights_BL = tf.while_loop(
+            lambda group, *_: group < groups,
+            read_group,
+            (0, *nothing),
+            shape_invariants=(
+                tf.TensorShape([]),
+                tf.TensorShape([None, self._nothing_1U.shape[1]]),
+                tf.TensorShape([None, None]),
+            ),
+            parallel_iterations=1,
+        )
+        return vectors_BU, weights_BL
+
+    def _groups(self, count, length):
+        """How many groups of texts, and how many texts at most in each."""
+        numbers = length * tf.maximum(self.hidden_size, self.num_heads * length)
+        most = tf.maximum(_MOST_NUMBERS // numbers, 1)
+        groups = tf.maximum(-(-count // most), 1)
+        # As even as it can be: the last one would be small.
+        return groups, -(-count // groups)
+
+    def _read_group(self, token_ids):
         packing = Packing(token_ids, self.num_heads)
         rows_NU = self._encode(self._embed(token_ids, packing), packing)
         vectors_BU, weights_BL = self._pool(rows_NU, packing)
