@@ -50,8 +50,10 @@ MODELS = {
 
 
 @pytest.fixture(scope="module", params=MODELS)
-def model(request):
-    return _random(MODELS[request.param]())
+def case(request):
+    """A model, its reader, and the reader's `read` as a graph."""
+    model = _random(MODELS[request.param]())
+    return model, *_reader(model)
 
 
 def _random(model):
@@ -83,8 +85,8 @@ def _reader(model):
     return reader, tf.function(reader.read, input_signature=[spec], autograph=False)
 
 
-def test_it_reads_and_classifies_as_the_model_does(model, random):
-    reader, read = _reader(model)
+def test_it_reads_and_classifies_as_the_model_does(case, random):
+    model, reader, read = case
     ids = _texts(random)
     vectors, weights = model.read(ids)
     found = read(ids)
@@ -97,8 +99,8 @@ def test_it_reads_and_classifies_as_the_model_does(model, random):
     np.testing.assert_array_equal(found[1][2], np.zeros(L))
 
 
-def test_a_text_alone_is_read_as_one_among_longer_ones(model, random):
-    _, read = _reader(model)
+def test_a_text_alone_is_read_as_one_among_longer_ones(case, random):
+    _, _, read = case
     ids = _texts(random)
     vectors, weights = read(ids)
     for row, length in enumerate([7, 1, 1, 6, 3]):
@@ -107,10 +109,24 @@ def test_a_text_alone_is_read_as_one_among_longer_ones(model, random):
         np.testing.assert_allclose(own[0], weights[row, :length], atol=1e-5)
 
 
-def test_a_batch_of_no_texts_has_no_vectors(model):
-    _, read = _reader(model)
+def test_a_batch_of_no_texts_has_no_vectors(case):
+    _, _, read = case
     vectors, weights = read(np.zeros((0, 1), "int32"))
     assert (vectors.shape, weights.shape) == ((0, U), (0, 1))
+
+
+@pytest.mark.parametrize("most", [1, 2 * L * H * L, 4 * L * H * L])
+def test_a_large_batch_is_read_in_groups_with_the_same_result(
+    monkeypatch, random, most
+):
+    """Of one text, of two, and of three and two."""
+    model = _random(MODELS["attention"]())
+    ids = _texts(random)
+    expected = model.read(ids)
+    monkeypatch.setattr("zoo.inference.folded_classifier._MOST_NUMBERS", most)
+    _, read = _reader(model)
+    for one, other in zip(read(ids), expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5, rtol=1e-5)
 
 
 def test_it_keeps_the_numbers_that_it_was_made_with(random):
