@@ -58,14 +58,16 @@ def exported_highlight(folder, text: str):
     return Highlight.from_pieces(text, *places, title=title)
 
 
-def _answers(folder, texts: list[str], name: str) -> list:
-    """One output of the signature that serves, for all texts."""
+def _answers(folder, texts: list[str], name: str, pairs=()) -> list:
+    """One output of the signature that serves, for all texts or pairs of texts."""
     from zoo.serving import answer_export
 
-    batches = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
-    answers = answer_export(
-        folder, [("serving_default", {"texts": batch}) for batch in batches]
-    )
+    inputs = {"texts": texts} | ({"text_pairs": pairs} if pairs else {})
+    batches = [
+        {column: values[start : start + _BATCH] for column, values in inputs.items()}
+        for start in range(0, len(texts), _BATCH)
+    ]
+    answers = answer_export(folder, [("serving_default", batch) for batch in batches])
     return [one for answer in answers for one in answer[name]]
 
 
@@ -88,9 +90,17 @@ def _evaluate_labels(folder, about: dict, data, columns):
     test = read_labelled_text(data, columns)
     if about["kind"] == "regression":
         labels = LabelSet("regression", (), about["mean"], about["deviation"])
-        found = np.array(_answers(folder, test.texts, "values"))
+        found = np.array(_answers(folder, test.texts, "values", test.pairs))
         return score_regression(found, labels.unscaled(labels.encode(test)))
-    labels = LabelSet(about["kind"], tuple(about["names"]))
-    found = np.array(_answers(folder, test.texts, "probabilities"))
+    labels = LabelSet(about["kind"], _names(folder))
+    found = np.array(_answers(folder, test.texts, "probabilities", test.pairs))
     score = score_single if about["kind"] == "single" else score_multi
     return score(found, labels.encode(test), labels.names)
+
+
+def _names(folder) -> tuple[str, ...]:
+    """The labels of an export; of very many, its manifest does not list them."""
+    from zoo.serving import version_folder
+
+    path = version_folder(folder) / "assets.extra" / "labels.txt"
+    return tuple(path.read_text(encoding="utf-8").split("\n")[:-1])

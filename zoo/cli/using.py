@@ -151,7 +151,9 @@ def _lines(result) -> list[str]:
     if isinstance(result.label, float):
         return [f"{result.label:.6g}"]
     names = [result.label] if isinstance(result.label, str) else list(result.label)
-    more = [name for name in result.scores if name not in names][: 3 - len(names)]
+    more = [name for name in result.scores if name not in names][
+        : max(3 - len(names), 0)
+    ]
     first = ", ".join(f"{name} {result.scores.get(name, 0):.3f}" for name in names)
     return [
         "   ".join([first or "-", *(f"({n} {result.scores[n]:.3f})" for n in more)])
