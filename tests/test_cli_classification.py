@@ -276,3 +276,45 @@ def test_a_wrong_option_is_refused_before_anything_is_written(
     assert (found, out) == (code, "")
     assert message in " ".join(err.split())
     assert not (tmp_path / "run").exists()
+
+
+def test_every_likely_label_of_several_is_named_and_no_more_than_three_others():
+    from zoo.cli.using import _lines
+    from zoo.tasks.text_classification_runner import Classification
+
+    scores = {name: 1 - n / 10 for n, name in enumerate("abcdefghi")}
+    for count, shown in ((0, "-   (a 1.000)   (b 0.900)   (c 0.800)"),
+                         (1, "a 1.000   (b 0.900)   (c 0.800)"),
+                         (4, "a 1.000, b 0.900, c 0.800, d 0.700")):  # fmt: skip
+        result = Classification(tuple("abcd"[:count]), 0.7, scores, False)
+        assert _lines(result) == [shown]
+
+
+def test_an_export_of_pairs_is_asked_for_pairs(monkeypatch, tmp_path):
+    from zoo import serving
+    from zoo.cli.exported import evaluate_export
+
+    (tmp_path / "1" / "assets.extra").mkdir(parents=True)
+    (tmp_path / "1" / "saved_model.pb").write_bytes(b"")
+    about = {"task": "text_classification", "labels": {"kind": "single"}}
+    manifest = json.dumps({"details": about})
+    (tmp_path / "1" / "assets.extra" / "zoo.json").write_text(manifest)
+    # Names are read from here: of very many the manifest does not list them.
+    labels = "不买\n买\n"
+    (tmp_path / "1" / "assets.extra" / "labels.txt").write_text(labels, "utf-8")
+    asked = []
+
+    def answer(folder, requests):
+        asked.extend(requests)
+        return [
+            {"probabilities": [[0.1, 0.9]] * len(inputs["texts"])}
+            for _, inputs in requests
+        ]
+
+    monkeypatch.setattr(serving, "answer_export", answer)
+    rows = [(f"one {n}", f"other {n}", "买") for n in range(70)]
+    data = write(tmp_path / "pairs.csv", rows, ("text", "text_pair", "label"))
+    found = evaluate_export(tmp_path, data, None, None)
+    assert found["accuracy"] == 1.0
+    assert [len(inputs["texts"]) for _, inputs in asked] == [64, 6]
+    assert asked[1][1]["text_pairs"] == [row[1] for row in rows[64:]]

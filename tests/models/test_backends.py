@@ -28,6 +28,39 @@ def make_model():
     return model
 
 
+def make_classifier():
+    from zoo.models import BertClassifier
+
+    model = BertClassifier(
+        13, 3, 2, units=6, hidden_size=5, num_heads=2, num_layers=1, dropout=0.0,
+        attention_dropout=0.0,
+    )  # fmt: skip
+    model.build(None)
+    return model
+
+
+def train_a_classifier(weights_file) -> list[float]:
+    """The losses of three steps; the last row of the batch only fills it up."""
+    import keras
+
+    from zoo.losses import LabelLoss
+    from zoo.recipe import TrainingPlan
+    from zoo.training.schedules import make_optimizer
+    from zoo.weights import assign_arrays, read_arrays
+
+    model = make_classifier()
+    assign_arrays(model, read_arrays(weights_file)[0])
+    plan = TrainingPlan(steps=3, learning_rate=0.03, warmup_steps=2)
+    model.compile(
+        optimizer=make_optimizer(plan),
+        loss=LabelLoss("single", 0.1),
+        run_eagerly=keras.backend.backend() == "tensorflow",
+    )
+    ids = np.array([[4, 12, 2, 1, 2], [7, 5, 2, 0, 0], [0, 0, 0, 0, 0]])
+    batch = {"token_ids": ids}, np.array([2, 0, 1]), np.array([1.0, 2.0, 0.0])
+    return [float(model.train_on_batch(*batch)) for _ in range(3)]
+
+
 def train_three_steps(weights_file) -> list[float]:
     """The losses of three steps from given weights; the later two follow gradients."""
     import keras
@@ -80,22 +113,24 @@ def run_on(backend, code, *arguments):
 TRAIN_WITHOUT_TENSORFLOW = """
 import json, sys
 sys.modules["tensorflow"] = None  # As where it is not installed.
-from tests.models.test_backends import train_three_steps
-print(json.dumps(train_three_steps(sys.argv[1])))
+from tests.models.test_backends import train_a_classifier, train_three_steps
+print(json.dumps([train_three_steps(sys.argv[1]), train_a_classifier(sys.argv[2])]))
 """
 
 
-def test_a_backend_without_tensorflow_trains_the_model_as_tensorflow_does(
+def test_a_backend_without_tensorflow_trains_models_as_tensorflow_does(
     backend, tmp_path, randomize
 ):
     from zoo.weights import model_arrays, write_arrays
 
-    file = tmp_path / "weights.safetensors"
-    write_arrays(file, model_arrays(randomize(make_model(), scale=0.4)))
-    losses = run_on(backend, TRAIN_WITHOUT_TENSORFLOW, file)
-    expected = train_three_steps(file)
-    assert losses == pytest.approx(expected, abs=1e-4)
-    assert expected[0] > expected[1] > expected[2]
+    files = [tmp_path / "translator.safetensors", tmp_path / "classifier.safetensors"]
+    for file, model in zip(files, (make_model(), make_classifier()), strict=True):
+        write_arrays(file, model_arrays(randomize(model, scale=0.4)))
+    found = run_on(backend, TRAIN_WITHOUT_TENSORFLOW, *files)
+    expected = [train_three_steps(files[0]), train_a_classifier(files[1])]
+    for losses, own in zip(found, expected, strict=True):
+        assert losses == pytest.approx(own, abs=1e-4)
+        assert own[0] > own[1] > own[2]
 
 
 IMPORT_AND_LIST = """
@@ -114,6 +149,8 @@ def test_what_trains_elsewhere_does_not_import_tensorflow(backend):
         "zoo.models",
         "zoo.losses",
         "zoo.metrics.perplexity",
+        "zoo.metrics.labels",
+        "zoo.tasks.text_classification",
         "zoo.training",
         "zoo.presets",
     ]

@@ -12,7 +12,13 @@ import pytest
 
 import zoo
 from zoo.recipe import TrainingPlan
-from zoo.training.parts import frozen, frozen_weights, rate_factor
+from zoo.training.parts import (
+    decayed_rates,
+    first_step,
+    frozen,
+    frozen_weights,
+    rate_factor,
+)
 from zoo.training.schedules import make_optimizer
 from zoo.values import convert_fields
 from zoo.weights import weight_address
@@ -159,3 +165,61 @@ def test_the_optimizer_is_made_again_from_its_config():
     optimizer = make_optimizer(TrainingPlan(rates=RATES))
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert again.rates == optimizer.rates == tuple(RATES)
+    optimizer = make_optimizer(TrainingPlan(unfreeze={"encoder/.*": 3}))
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert again.unfreeze == optimizer.unfreeze == (("encoder/.*", 3.0),)
+
+
+def test_rates_fall_by_a_factor_with_each_layer_below_the_head():
+    model = make_model()
+    parts = ["encoder/.*", "nowhere/.*", "decoder/.*"]
+    model.parts_by_depth = lambda: parts
+    # A part without weights counts as a layer, but needs no rate.
+    assert decayed_rates(model, 0.5) == (("encoder/.*", 0.25), ("decoder/.*", 1.0))
+    assert decayed_rates(model, 1) == (("encoder/.*", 1), ("decoder/.*", 1))
+
+
+@pytest.mark.parametrize("decay", [0, -0.5, 1.01])
+def test_a_decay_out_of_range_is_refused(decay):
+    with pytest.raises(ValueError, match=f"layer_decay.*Received: {decay}"):
+        decayed_rates(make_model(), decay)
+
+
+# Unfreezing
+
+
+def test_the_last_step_that_matches_counts():
+    steps = [("encoder/.*", 5.0), (".*/bias", 2.0)]
+    assert first_step("encoder/kernel", steps) == 5.0
+    assert first_step("encoder/bias", steps) == 2.0
+    assert first_step("decoder/kernel", steps) == 0.0
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.3])
+def test_weights_stay_bit_by_bit_until_their_step(weight_decay):
+    model = make_model()
+    plan = TrainingPlan(
+        learning_rate=0.1,
+        warmup_steps=0,
+        weight_decay=weight_decay,
+        unfreeze={"encoder/.*": 2, "decoder/bias": 1},
+    )
+    optimizer = make_optimizer(plan)
+    gradients = [keras.ops.ones(weight.shape) for weight in model.weights]
+    moved = []
+    for _ in range(4):
+        optimizer.apply(gradients, model.trainable_weights)
+        moved.append(
+            {weight_address(w) for w in model.weights if (np.asarray(w) != 1).any()}
+        )
+    assert moved[0] == {"decoder/kernel"}
+    assert moved[1] == {"decoder/kernel", "decoder/bias"}
+    assert moved[2] == moved[3] == {weight_address(w) for w in model.weights}
+
+
+def test_what_is_frozen_for_good_cannot_be_unfrozen():
+    plan = TrainingPlan(freeze=["encoder/.*"], unfreeze={"encoder/bias": 2})
+    with pytest.raises(ValueError, match="unfreeze='encoder/bias' is without effect"):
+        frozen_weights(make_model(), plan)
+    with pytest.raises(ValueError, match="unfreeze='encodr' matches no weight"):
+        frozen_weights(make_model(), TrainingPlan(unfreeze={"encodr": 2}))
