@@ -41,7 +41,7 @@ class SentenceCodec(tf.Module):
             a document without any piece has no sentence. Booleans, shape
             (documents,): whether a limit cut the document.
         """
-        ids, _, _, truncated = self._read(texts)
+        ids, _, _, truncated = self.read(texts)
         return ids, truncated
 
     def spans(self, texts):
@@ -50,10 +50,11 @@ class SentenceCodec(tf.Module):
         Returns:
             Starts and ends in bytes of each piece, ragged as `encode`'s ids.
         """
-        _, starts, ends, _ = self._read(texts)
+        _, starts, ends, _ = self.read(texts)
         return starts, ends
 
-    def _read(self, texts):
+    def read(self, texts):
+        """What `encode` and `spans` return: ids, starts, ends, and whether cut."""
         texts, too_long = self.codec.within(texts)
         marked = tf.strings.regex_replace(texts, _MARK, " ")
         marked = tf.strings.regex_replace(marked, _ENDS, rf"\1{_MARK}")

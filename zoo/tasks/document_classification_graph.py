@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from zoo.data.vocabulary import PADDING_ID
 from zoo.tasks.text_classification_graph import TextClassificationGraph
 
 # Shape letters: B batch, S sentences, W pieces of a sentence, L pieces of a document.
@@ -14,12 +15,7 @@ class DocumentClassificationGraph(TextClassificationGraph):
 
     def ids(self, texts, pairs=None):
         ragged, truncated = self.codec.encode(texts)
-        ids = ragged.to_tensor()
-        # Even a batch of empty documents has a sentence with a position.
-        missing = tf.maximum(1 - tf.shape(ids)[1:], 0)
-        zero = tf.zeros_like(missing)
-        padding = tf.concat([[[0, 0]], tf.stack([zero, missing], axis=1)], axis=0)
-        return tf.pad(ids, padding), truncated
+        return _padded(ragged), truncated
 
     def attend(self, texts, pairs=None) -> dict:
         """What each document is, and what the model looked at.
@@ -29,40 +25,31 @@ class DocumentClassificationGraph(TextClassificationGraph):
             sentence times that of the sentence. `sentence_starts`, `sentence_ends` and
             `sentence_attention`, (batch, sentences), say the same of sentences.
         """
-        ids, truncated = self.ids(texts)
+        pieces, starts, ends, truncated = self.codec.read(texts)
+        ids = _padded(pieces)
         vectors, weights_BSW = self._read(ids)
-        starts, ends = self.codec.spans(texts)
-        pieces, _ = self.codec.encode(texts)
-        own = _like(weights_BSW, pieces)
+        sentence_starts = tf.reduce_min(starts, axis=-1).to_tensor()
+        # Padding has no weight; a sentence that only fills up has no place either.
+        sentences_BS = tf.reduce_sum(weights_BSW, axis=-1)
         return self._named(vectors) | {
             "truncated": truncated,
             "pieces": self.codec.codec.pieces(_flat(pieces)),
             "starts": _flat(starts),
             "ends": _flat(ends),
-            "attention": _flat(own),
-            "sentence_starts": tf.reduce_min(starts, axis=-1).to_tensor(),
+            "attention": _flat(tf.ragged.boolean_mask(weights_BSW, ids != PADDING_ID)),
+            "sentence_starts": sentence_starts,
             "sentence_ends": tf.reduce_max(ends, axis=-1).to_tensor(),
-            "sentence_attention": tf.reduce_sum(own, axis=-1).to_tensor(),
+            "sentence_attention": sentences_BS[:, : tf.shape(sentence_starts)[1]],
         }
 
 
-def _like(values_BSW, ragged):
-    """Dense values in the shape of ragged ones."""
-    sentences = ragged.row_lengths()
-    flat = ragged.values
-    places_NW = tf.ragged.range(flat.row_lengths())
-    document = tf.repeat(tf.range(ragged.nrows()), sentences)
-    sentence = tf.ragged.range(sentences).flat_values
-    count = flat.row_lengths()
-    index = tf.stack(
-        [
-            tf.repeat(document, count),
-            tf.repeat(sentence, count),
-            places_NW.flat_values,
-        ],
-        axis=-1,
-    )
-    return ragged.with_flat_values(tf.gather_nd(values_BSW, index))
+def _padded(ragged):
+    """Ids of documents as one tensor; of empty ones, too, with a place for a piece."""
+    ids = ragged.to_tensor()
+    missing = tf.maximum(1 - tf.shape(ids)[1:], 0)
+    zero = tf.zeros_like(missing)
+    padding = tf.concat([[[0, 0]], tf.stack([zero, missing], axis=1)], axis=0)
+    return tf.pad(ids, padding)
 
 
 def _flat(ragged):

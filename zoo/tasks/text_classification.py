@@ -23,6 +23,7 @@ from zoo.data.ragged import Ragged
 from zoo.data.vocabulary import Vocabulary
 from zoo.files import read_json, write_json
 from zoo.tasks.task import Runner
+from zoo.tasks.texts import with_codecs
 
 # What a piece may be of characters: longer texts cannot fit anyway.
 CHARACTERS_A_PIECE = 20
@@ -297,18 +298,8 @@ class TextClassificationTask:
         return Ragged.from_rows(rows), None
 
     def with_codec(self, run):
-        """Calls `run` with the codec; with a new one if TensorFlow lost it.
-
-        `tf.random.set_seed`, and so `keras.utils.set_random_seed`, clears TensorFlow's
-        cache of eager kernels, which own the tokenizers.
-        """
-        import tensorflow as tf
-
-        try:
-            return run(self.codec)
-        except tf.errors.NotFoundError:
-            del self.codec
-            return run(self.codec)
+        """Calls `run` with the codec; with a new one if TensorFlow lost it."""
+        return with_codecs(self, "codec", run)
 
     def batches(self, encoded: EncodedTexts, batch_tokens: int, seed: int | None):
         return encoded.batches(batch_tokens, seed)

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from zoo.export import CLASSIFY, REGRESS, Exportable
 from zoo.inference import exported_reader
-from zoo.tasks.text_classification_graph import text_function
+from zoo.tasks.texts import text_function
 
 # Labels that an export names, if there are more and nothing else is asked for.
 _TOP_K = 10
@@ -31,29 +31,23 @@ def exportable(task, model, codec, top_k: int | None) -> Exportable:
     inputs = {"texts": _SAMPLE}
     if task.has_pairs:
         inputs["text_pairs"] = _SAMPLE[::-1]
-    methods = {"embed": "embed"}
+    methods = {"serving_default": "embed", "embed": "embed"}
     if task.labels is not None:
-        methods = {
-            "serving_default": "classify",
-            "with_attention": "attend",
-            **methods,
-        }
-    else:
-        methods = {"serving_default": "embed", **methods}
+        methods |= {"serving_default": "classify", "with_attention": "attend"}
     signatures = {
         name: text_function(getattr(graph, method), list(inputs))
         for name, method in methods.items()
     }
     samples = dict.fromkeys(methods, inputs)
-    forms = {}
+    forms, names = {}, ()
     if task.labels is not None:
+        names = task.labels.names
         is_number = task.labels.kind == "regression"
-        name = "regress" if is_number else "classify"
-        forms = {name: REGRESS if is_number else CLASSIFY}
-        signatures[name] = text_function(graph.examples, ["inputs"])
-        samples[name] = {"inputs": _examples(inputs)}
+        form = "regress" if is_number else "classify"
+        forms = {form: REGRESS if is_number else CLASSIFY}
+        signatures[form] = text_function(graph.examples, ["inputs"])
+        samples[form] = {"inputs": _examples(inputs)}
     details = {"task": task.name, "top_k": getattr(graph, "top_k", None)}
-    names = task.labels.names if task.labels is not None else ()
     return Exportable(
         graph,
         signatures,

@@ -156,16 +156,3 @@ class TextClassificationGraph(tf.Module):
             "scores": scores,
             "probabilities": probabilities_BK,
         }
-
-
-def text_function(method, inputs: list[str]):
-    """A compiled function of strings, for a Python call and for a signature alike."""
-    specs = [tf.TensorSpec([None], tf.string, name=name) for name in inputs]
-    # Not the method itself: a signature must not have its optional arguments.
-    if inputs == ["texts", "text_pairs"]:
-        run = lambda texts, text_pairs: method(texts, text_pairs)  # noqa: E731
-    elif inputs == ["inputs"]:
-        run = lambda inputs: method(inputs)  # noqa: E731
-    else:
-        run = lambda texts: method(texts)  # noqa: E731
-    return tf.function(run, input_signature=specs, autograph=False)

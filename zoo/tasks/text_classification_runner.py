@@ -8,9 +8,13 @@ import tensorflow as tf
 from zoo.data.labelled_text import LabelledText
 from zoo.highlights import Highlight, split_words
 from zoo.tasks.text_classification_export import exportable
-from zoo.tasks.text_classification_graph import text_function
 from zoo.tasks.text_classification_scores import THRESHOLD, scores_of
-from zoo.tasks.texts import batches_of, check_texts, need_tensorflow
+from zoo.tasks.texts import (
+    batches_of,
+    check_texts,
+    need_tensorflow,
+    text_function,
+)
 from zoo.values import convert
 
 
@@ -64,22 +68,17 @@ class TextClassificationRunner:
         """
         self._need_labels()
         top_k = _checked_top_k(top_k)
-        results = {}
-        for chosen, found in self._answers("classify", inputs):
-            for row, index in enumerate(chosen):
-                results[index] = self._result(found, row, top_k)
-        return [results[index] for index in range(len(results))]
+        return [
+            self._result(found, top_k) for found in self._answers("classify", inputs)
+        ]
 
     def embed(self, inputs: list) -> np.ndarray:
         """The vectors that stand for texts, of length 1, shape (texts, size)."""
-        vectors = {}
-        for chosen, found in self._answers("embed", inputs):
-            for row, index in enumerate(chosen):
-                vectors[index] = found["embeddings"][row]
-        if not vectors:
+        found = self._answers("embed", inputs)
+        if not found:
             # Of no texts, too, the vectors have a size.
             return self.embed([("", "") if self.task.has_pairs else ""])[:0]
-        return np.array([vectors[index] for index in range(len(vectors))])
+        return np.array([answer["embeddings"] for answer in found])
 
     def attention(self, text, without: bool = False, label: str | None = None):
         """Classifies one text and returns what the model looked at.
@@ -99,19 +98,18 @@ class TextClassificationRunner:
         self._need_labels()
         if label is not None:
             self.task.labels.row_of(label)
-        ((_, found),) = self._answers("attend", [text])
-        result = self._result(found, 0, None)
+        (found,) = self._answers("attend", [text])
+        result = self._result(found, None)
         whole = text if isinstance(text, str) else "\n".join(text)
-        label = label or self._label_to_explain(result)
+        label = label or next(iter(result.scores), None)
         drops = self._drops(text, whole, label, result) if without else None
-        highlight = Highlight.from_pieces(
+        return Highlight.from_pieces(
             whole,
-            *(found[key][0] for key in ("starts", "ends", "attention")),
+            *(found[key] for key in ("starts", "ends", "attention")),
             title=_title(result),
             without=drops,
             sentences=_sentences(whole, found),
         )
-        return highlight
 
     def evaluate(self, data: LabelledText) -> dict:
         """Scores, by label too, and where the model goes wrong.
@@ -127,7 +125,11 @@ class TextClassificationRunner:
         self._need_labels()
         labels = self.task.labels
         targets = labels.encode(data)
-        outputs = self._outputs(data)
+        inputs = data.texts
+        if data.pairs:
+            inputs = list(zip(data.texts, data.pairs, strict=True))
+        found = self._answers("outputs", inputs)
+        outputs = np.array([answer["outputs"] for answer in found])
         return scores_of(outputs, targets, data.texts, labels, self.task.temperature)
 
     def score(self, data: LabelledText) -> float:
@@ -156,8 +158,8 @@ class TextClassificationRunner:
             lambda codec: exportable(self.task, self.model, codec, top_k)
         )
 
-    def _answers(self, method: str, inputs: list):
-        """Indices of some inputs and what a method answers to them, batch by batch."""
+    def _answers(self, method: str, inputs: list) -> list[dict]:
+        """What a method of the graph answers to each input, in their order."""
         need_tensorflow("Classifying and exporting")
         columns = self._columns(inputs)
 
@@ -177,9 +179,13 @@ class TextClassificationRunner:
             )
             return self._functions[key](*tensors)
 
+        answers: list = [None] * len(columns["texts"])
         for chosen in batches_of(columns["texts"]):
             found = self.task.with_codec(lambda codec, c=chosen: run(codec, c))
-            yield chosen, {key: value.numpy() for key, value in found.items()}
+            found = {key: value.numpy() for key, value in found.items()}
+            for row, index in enumerate(chosen):
+                answers[index] = {key: value[row] for key, value in found.items()}
+        return answers
 
     def _columns(self, inputs) -> dict[str, list[str]]:
         if not self.task.has_pairs:
@@ -197,33 +203,19 @@ class TextClassificationRunner:
             check_texts(texts)
         return {"texts": columns[0], "text_pairs": columns[1]}
 
-    def _result(self, found: dict, row: int, top_k: int | None) -> Classification:
-        truncated = bool(found["truncated"][row])
+    def _result(self, found: dict, top_k: int | None) -> Classification:
+        truncated = bool(found["truncated"])
         if "values" in found:
-            value = float(found["values"][row])
+            value = float(found["values"])
             return Classification(value, value, {}, truncated)
-        names = [name.decode() for name in found["labels"][row]]
-        scores = dict(zip(names, map(float, found["scores"][row]), strict=True))
+        names = [name.decode() for name in found["labels"]]
+        scores = dict(zip(names, map(float, found["scores"]), strict=True))
         label, score = names[0], scores[names[0]]
         if self.task.labels.kind == "multi":
             label = tuple(name for name in names if scores[name] >= THRESHOLD)
             score = min((scores[name] for name in label), default=score)
         first = dict(list(scores.items())[:top_k])
         return Classification(label, score, first, truncated)
-
-    def _outputs(self, data: LabelledText) -> np.ndarray:
-        """What the model gives before any softmax, shape (texts, outputs)."""
-        inputs = data.texts
-        if data.pairs:
-            inputs = list(zip(data.texts, data.pairs, strict=True))
-        vectors: list = [None] * len(inputs)
-        for chosen, found in self._answers("outputs", inputs):
-            for row, index in enumerate(chosen):
-                vectors[index] = found["outputs"][row]
-        return np.array(vectors)
-
-    def _label_to_explain(self, result) -> str | None:
-        return next(iter(result.scores), None)
 
     def _drops(self, text, whole, label, result) -> np.ndarray:
         """How far the label's probability falls without each word."""
@@ -264,7 +256,7 @@ def _sentences(text: str, found: dict):
     content = text.encode()
     rows = zip(
         *(
-            found[key][0]
+            found[key]
             for key in ("sentence_starts", "sentence_ends", "sentence_attention")
         ),
         strict=True,

@@ -24,6 +24,7 @@ from zoo.data.ragged import Ragged
 from zoo.data.token_pairs import TokenPairBatches, TokenPairs
 from zoo.data.vocabulary import END_ID, Vocabulary
 from zoo.tasks.task import Runner
+from zoo.tasks.texts import with_codecs
 
 
 class TranslationTask:
@@ -258,18 +259,8 @@ class TranslationTask:
         return np.array([len(row) for row in rows]) - 1
 
     def with_codecs(self, run):
-        """Calls `run` with the codecs; with new ones if TensorFlow lost theirs.
-
-        `tf.random.set_seed`, and so `keras.utils.set_random_seed`, clears TensorFlow's
-        cache of eager kernels, which own the tokenizers.
-        """
-        import tensorflow as tf
-
-        try:
-            return run(self.codecs)
-        except tf.errors.NotFoundError:
-            del self.codecs
-            return run(self.codecs)
+        """Calls `run` with the codecs; with new ones if TensorFlow lost theirs."""
+        return with_codecs(self, "codecs", run)
 
     def batches(self, encoded: TokenPairs, batch_tokens: int, seed: int | None):
         return TokenPairBatches(encoded, batch_tokens, seed)

@@ -13,7 +13,12 @@ from zoo.export import Exportable
 from zoo.inference import INT8_ENVIRONMENT, exported_stepper
 from zoo.metrics.translation import score_by_length, score_translations
 from zoo.plots import plot_alignment
-from zoo.tasks.texts import batches_of, check_texts, need_tensorflow
+from zoo.tasks.texts import (
+    batches_of,
+    check_texts,
+    need_tensorflow,
+    text_function,
+)
 from zoo.tasks.translation_graph import TranslationGraph
 from zoo.values import convert, convert_fields
 
@@ -222,11 +227,11 @@ class TranslationRunner:
             if self.has_alignment:
                 names["with_alignment"] = "align"
             signatures = {
-                name: _text_function(getattr(graph, method), ["texts"])
+                name: text_function(getattr(graph, method), ["texts"])
                 for name, method in names.items()
             }
             samples = {name: {"texts": _SAMPLE} for name in names}
-            signatures["score"] = _text_function(graph.score, ["texts", "translations"])
+            signatures["score"] = text_function(graph.score, ["texts", "translations"])
             samples["score"] = {"texts": _SAMPLE, "translations": _SAMPLE}
             details = {
                 "task": self.task.name,
@@ -283,21 +288,10 @@ class TranslationRunner:
                 graph = TranslationGraph(
                     ModelStepper(self.model), *codecs, chosen, **extra
                 )
-                self._functions[key] = _text_function(getattr(graph, method), inputs)
+                self._functions[key] = text_function(getattr(graph, method), inputs)
             return self._functions[key](*(tf.constant(t, tf.string) for t in texts))
 
         return lambda *texts: self.task.with_codecs(lambda codecs: run(texts, codecs))
-
-
-def _text_function(method, inputs: list[str]):
-    """A compiled function of texts, for a Python call and for a signature alike."""
-    # Not the method itself: a signature must not have its optional arguments.
-    run = (lambda texts: method(texts)) if inputs == ["texts"] else method
-    return tf.function(
-        run,
-        input_signature=[tf.TensorSpec([None], tf.string, name=n) for n in inputs],
-        autograph=False,
-    )
 
 
 def _translation(found, row: int) -> Translation:
