@@ -159,6 +159,8 @@ def _set_forms(folder: Path, forms: Mapping[str, str]) -> None:
 
     TensorFlow writes that all answer predict requests, and a server refuses the others.
     """
+    if not forms:
+        return
     from tensorflow.core.protobuf import saved_model_pb2
 
     path = folder / "saved_model.pb"

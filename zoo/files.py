@@ -1,9 +1,11 @@
 """Files that are written whole or not at all."""
 
+import gzip
 import json
 import os
 import shutil
 import tempfile
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,6 +53,22 @@ def folder_written_whole(path):
             old.rename(path)
         for leftover in (beside, old):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def unzipped(content: bytes, path) -> bytes:
+    """What a gzip file holds.
+
+    Args:
+        content: of the file.
+        path: of the file, for messages.
+
+    Raises:
+        ValueError: it is no gzip file, or only part of one.
+    """
+    try:
+        return gzip.decompress(content)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is not a whole gzip file: {error}.") from error
 
 
 def write_json(path, content) -> None:

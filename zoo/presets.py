@@ -30,7 +30,8 @@ from zoo.weights import (
 
 FORMAT = 1
 _TESTS = ("test.tsv.gz", "test.jsonl.gz")
-_FILES = {"config.json", "weights.safetensors", "vocabulary", "card.json", *_TESTS}
+_WEIGHTS = "weights.safetensors"
+_FILES = {"config.json", _WEIGHTS, "vocabulary", "card.json", *_TESTS}
 # Of the task's files, what says how it answers and not what it knows.
 _SETTINGS = "task.json"
 # Beside the package, in a checkout and in an installation alike.
@@ -135,7 +136,7 @@ def load_preset(name_or_path) -> Preset:
     recipe = read_recipe(folder)
     task = load_task(recipe, folder / "vocabulary")
     model = recipe.build_model(task.model_options())
-    weights = folder / "weights.safetensors"
+    weights = folder / _WEIGHTS
     arrays, metadata = read_arrays(weights)
     if "base" in metadata:
         base = _base_arrays(metadata, weights)
@@ -154,7 +155,7 @@ def _base_arrays(metadata: dict, origin) -> dict:
             f"{origin} is the difference to the preset {name!r}, which does not ship "
             "with this version of attention-zoo. Install the version it was made with."
         )
-    path = SHIPPED / name / "preset" / "weights.safetensors"
+    path = preset_folder(name) / _WEIGHTS
     if (found := _sha256(path)) != metadata.get("sha256"):
         raise ValueError(
             f"{origin} is the difference to another state of {name} (sha256 "
@@ -221,10 +222,10 @@ def save_preset(
             _keep_test_split(test, beside)
         arrays, metadata = model_arrays(preset.model), {}
         if base is not None:
-            path = SHIPPED / base / "preset" / "weights.safetensors"
+            path = preset_folder(base) / _WEIGHTS
             arrays = difference(arrays, read_arrays(path)[0])
             metadata = {"base": base, "sha256": _sha256(path)}
-        weights = beside / "weights.safetensors"
+        weights = beside / _WEIGHTS
         write_arrays(weights, arrays, metadata, precision)
 
 

@@ -125,9 +125,7 @@ def predict(
         texts = [line.rstrip("\n") for line in sys.stdin]
     if prefix is not None:
         options["prefixes"] = [prefix] * len(texts)
-    inputs = texts
-    if getattr(trained.task, "has_pairs", False):
-        inputs = [tuple(text.split("\t", 1)) for text in texts]
+    inputs = [_input(trained.task, text) for text in texts]
     results = trained.predict(inputs, **options)
     if as_json:
         return print_json(
@@ -236,13 +234,17 @@ def _show_highlight(source, text, path, without, exported):
         found = exported_highlight(source, text)
     else:
         trained = _load(source)
-        if getattr(trained.task, "has_pairs", False):
-            text = tuple(text.split("\t", 1))
-        found = trained.attention(text, without=without)
+        found = trained.attention(_input(trained.task, text), without=without)
     if path is None:
         return out.print(found.terminal(), soft_wrap=True)
     found.save(path)
     err.print(f"Drawn: {path}")
+
+
+def _input(task, text: str):
+    """A text as the task takes it; a pair's two texts have a tab between."""
+    has_pairs = getattr(task, "has_pairs", False)
+    return tuple(text.split("\t", 1)) if has_pairs else text
 
 
 def _load(preset):

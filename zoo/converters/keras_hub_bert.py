@@ -1,10 +1,12 @@
 """KerasHub's BERT and DistilBERT backbones as encoders."""
 
+import numpy as np
+
 from zoo import registry
 from zoo.data.wordpiece_vocabulary import END, PADDING, START, WordPieceVocabulary
 from zoo.presets import Preset
 from zoo.tasks.wordpiece_classification import WordPieceClassificationTask
-from zoo.weights import assign_arrays
+from zoo.weights import assign_arrays, weight_address
 
 _MAX_PIECES = 128
 
@@ -104,9 +106,12 @@ def _arrays(backbone, model, has_types: bool) -> dict:
         found |= {
             f"encoder_{index}/{name}": weight for name, weight in _block(layer).items()
         }
-    shapes = {weight.path.split("/", 1)[1]: weight.shape for weight in model.weights}
+    shapes = {weight_address(weight): tuple(weight.shape) for weight in model.weights}
     # KerasHub keeps heads apart: (units, heads, head size).
-    return {name: _plain(weight, shapes[name]) for name, weight in found.items()}
+    return {
+        name: np.asarray(weight, "float32").reshape(shapes[name])
+        for name, weight in found.items()
+    }
 
 
 def _block(layer) -> dict:
@@ -127,9 +132,3 @@ def _block(layer) -> dict:
     found |= {f"{name}/bias": part.bias for name, part in dense.items()}
     found |= {f"{name}/gamma": part.gamma for name, part in norms.items()}
     return found | {f"{name}/beta": part.beta for name, part in norms.items()}
-
-
-def _plain(weight, shape):
-    import numpy as np
-
-    return np.asarray(weight, "float32").reshape(tuple(shape))

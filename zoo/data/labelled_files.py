@@ -1,12 +1,12 @@
 """Rows with named cells, read from CSV, TSV and JSONL files."""
 
 import csv
-import gzip
 import io
 import json
 import re
-import zlib
 from pathlib import Path
+
+from zoo.files import unzipped
 
 # Characters of one field; Python's own limit is an eightieth of it.
 _MAX_FIELD = 10 * 2**20
@@ -58,10 +58,7 @@ def _read(path: Path) -> str:
         raise FileNotFoundError(f"No such data file: {path}.")
     content = path.read_bytes()
     if path.name.lower().endswith(".gz"):
-        try:
-            content = gzip.decompress(content)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise ValueError(f"{path} is not a whole gzip file: {error}.") from error
+        content = unzipped(content, path)
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError(f"{path} is UTF-16. {_conversion(path, 'UTF-16')}")
     content = content.removeprefix(b"\xef\xbb\xbf")

@@ -3,12 +3,11 @@
 import gzip
 import re
 import warnings
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo.files import written_whole
+from zoo.files import unzipped, written_whole
 
 # A file with a larger share of malformed lines is taken to be of another format.
 MAX_MALFORMED_SHARE = 0.1
@@ -158,12 +157,9 @@ def _read_lines(path) -> list[str | None]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No such data file: {path}.")
-    try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} is not a whole gzip file: {error}.") from error
+    content = path.read_bytes()
+    if path.suffix == ".gz":
+        content = unzipped(content, path)
     content = content.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
     if not content.strip():
         raise ValueError(f"{path} is empty: it must hold at least one sentence pair.")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-from zoo.files import written_whole
+from zoo.files import read_json, written_whole
 
 PADDING, UNKNOWN, START, END, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 PIECES_FILE, OPTIONS_FILE = "wordpiece.txt", "wordpiece.json"
@@ -48,7 +48,7 @@ class WordPieceVocabulary:
     def load(cls, folder) -> "WordPieceVocabulary":
         """Reads what `save` wrote."""
         folder = Path(folder)
-        options = json.loads((folder / OPTIONS_FILE).read_text(encoding="utf-8"))
+        options = read_json(folder / OPTIONS_FILE)
         lines = (folder / PIECES_FILE).read_bytes().decode("utf-8").split("\n")
         try:
             return cls(lines[:-1], **options)

@@ -10,9 +10,9 @@ KINDS = ("single", "multi", "regression")
 class LabelLoss(keras.losses.Loss):
     """Mean loss a text.
 
-    "single": cross-entropy of one label of many, in nats. "multi": binary
-    cross-entropy of each label, summed over the labels' mean. "regression": half the
-    squared error of standardised values. Label smoothing (Szegedy et al., 2016,
+    "single": cross-entropy of one label of many, in nats. "multi": the mean of the
+    labels' binary cross-entropies. "regression": half the squared error of standardised
+    values. Label smoothing (Szegedy et al., 2016,
     https://arxiv.org/abs/1512.00567, section 7) spreads that share evenly over all
     labels, or moves each binary target that far towards one half.
 

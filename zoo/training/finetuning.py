@@ -7,17 +7,19 @@ scratch, and follows from the preset's own plan and from the size of the data.
 
 import dataclasses
 import math
-import re
 from typing import Any
+
+import numpy as np
 
 from zoo import registry
 from zoo.files import folder_written_whole
 from zoo.presets import Preset
 from zoo.recipe import TrainingPlan
+from zoo.training.lora import make_trainable
 from zoo.training.parents import Parent
-from zoo.training.parts import decayed_rates, frozen_weights, matched
+from zoo.training.parts import decayed_rates, matched
 from zoo.training.rounds import monitored
-from zoo.training.runs import check_new, prepared_model, write_run
+from zoo.training.runs import check_new, write_run
 from zoo.values import convert_fields
 from zoo.weights import assign_arrays, model_arrays, weight_address
 
@@ -84,18 +86,18 @@ def prepare_finetuning(
     if repeat:
         train = train.repeated(repeat)
     recipe = _recipe(preset, kind)
-    arrays = _start(preset, recipe, task, reset, head)
+    model = _start(preset, recipe, task, reset, head)
+    arrays = model_arrays(model)
     # Patterns are checked before texts are encoded, which takes long.
     early = {name: changes[name] for name in _PATTERNS if name in changes}
     plan = dataclasses.replace(recipe.training, **_NO_PATTERNS | early)
-    model = prepared_model(dataclasses.replace(recipe, training=plan), task)
-    frozen = frozen_weights(model, plan)
+    frozen = make_trainable(model, plan)
     encoded = {
         "train": task.encode(train, training=True),
         "valid": task.encode(valid),
     }
     plan = finetuning_plan(preset, task, encoded["train"], changes)
-    monitored(plan, task)
+    monitored(plan, task.metrics())
     recipe = dataclasses.replace(recipe, training=plan)
     with folder_written_whole(folder) as beside:
         Parent.write(beside, preset, arrays)
@@ -123,8 +125,8 @@ def _recipe(preset: Preset, kind: str | None):
     return dataclasses.replace(made, training=recipe.training)
 
 
-def _start(preset: Preset, recipe, task, reset, head: str) -> dict:
-    """The weights to start from: the preset's, and fresh ones where asked for."""
+def _start(preset: Preset, recipe, task, reset, head: str):
+    """A model to start from: the preset's weights, and fresh ones where asked for."""
     model = recipe.build_model(task.model_options())
     addresses = [weight_address(weight) for weight in model.weights]
     for pattern in reset:
@@ -132,14 +134,21 @@ def _start(preset: Preset, recipe, task, reset, head: str) -> dict:
     is_new = task is not preset.task
     patterns = (*reset, _HEAD) if is_new else tuple(reset)
     assign_arrays(model, model_arrays(preset.model), preset.name, patterns)
-    arrays = model_arrays(model)
     if is_new and head == "reuse":
-        old = model_arrays(preset.model)
-        for row, known in enumerate(task.head_rows(preset.task)):
-            if known is not None:
-                for name in (name for name in arrays if re.fullmatch(_HEAD, name)):
-                    arrays[name][..., row] = old[name][..., known]
-    return arrays
+        _reuse_rows(model, preset.model, task.head_rows(preset.task))
+    return model
+
+
+def _reuse_rows(model, old, rows: list[int | None]) -> None:
+    """Gives a head what another one knows: of each output, the output named in rows."""
+    shared = [(row, known) for row, known in enumerate(rows) if known is not None]
+    if not shared:
+        return
+    new_rows, old_rows = map(list, zip(*shared, strict=True))
+    for weight, known in zip(model.head.weights, old.head.weights, strict=True):
+        array = np.asarray(weight).copy()
+        array[..., new_rows] = np.asarray(known)[..., old_rows]
+        weight.assign(array)
 
 
 _HEAD = "head/.*"

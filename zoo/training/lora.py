@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from zoo.recipe import Recipe, TrainingPlan
-from zoo.training.parts import matched
+from zoo.training.parts import frozen_weights, matched
 from zoo.weights import assign_arrays, model_arrays, weight_address
 
 _FACTOR = "lora_kernel_"
@@ -40,6 +40,24 @@ def add_lora(model, plan: TrainingPlan) -> None:
             kernels[address].enable_lora(plan.lora_rank, lora_alpha=plan.lora_alpha)
     finally:
         random.setstate(outer_random)
+
+
+def make_trainable(model, plan: TrainingPlan) -> list:
+    """Gives a model what a plan asks for, and checks the plan's patterns.
+
+    Args:
+        model: a built model.
+        plan: to train it by.
+
+    Returns:
+        The weights that stay as they are.
+
+    Raises:
+        ValueError: a pattern of the plan that matches nothing.
+    """
+    if plan.lora_rank:
+        add_lora(model, plan)
+    return frozen_weights(model, plan)
 
 
 def dense_kernels(model) -> dict:

@@ -66,7 +66,7 @@ def train_model(
             `plan.rates` do not fit the model.
     """
     metrics = task.metrics()
-    metric = None if score else monitored(plan, task)
+    metric = None if score else monitored(plan, metrics)
     rounds = Rounds(Path(folder), plan, valid_batches, score, metric)
     with frozen(model, plan):
         _compile(model, plan, task.loss(plan.label_smoothing), metrics)
@@ -79,17 +79,21 @@ def train_model(
         return {"history": rounds.history} | rounds.keep_best(model)
 
 
-def monitored(plan: TrainingPlan, task) -> tuple[str, bool]:
+def monitored(plan: TrainingPlan, metrics: dict) -> tuple[str, bool]:
     """The metric that decides between rounds, and whether more of it is better.
+
+    Args:
+        plan: whose `monitor` names it.
+        metrics: what a task measures, from its `metrics`.
 
     Raises:
         ValueError: the task measures no such thing.
     """
-    metrics = {name: more for name, (_, more) in task.metrics().items()}
     name = next(iter(metrics)) if plan.monitor == "score" else plan.monitor
     if name not in metrics:
         raise ValueError(unknown("value of monitor", name, ["score", *metrics]))
-    return name, metrics[name]
+    _, more_is_better = metrics[name]
+    return name, more_is_better
 
 
 def _compile(model, plan, loss, metrics):

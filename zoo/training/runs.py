@@ -31,9 +31,8 @@ from zoo.files import folder_written_whole
 from zoo.presets import Preset, load_task, read_recipe, save_preset, write_recipe
 from zoo.recipe import Recipe, TrainingPlan
 from zoo.training.checkpoints import read_progress
-from zoo.training.lora import add_lora, merged_model
+from zoo.training.lora import make_trainable, merged_model
 from zoo.training.parents import Parent
-from zoo.training.parts import frozen_weights
 from zoo.training.rounds import KEPT_START, Rounds, monitored, train_model
 from zoo.values import convert_fields
 
@@ -60,9 +59,9 @@ def prepare_run(recipe: Recipe, train, valid, folder) -> list[str]:
     check_new(folder)
     task = recipe.task.resolve().learn(train, **recipe.task.options)
     summary = task.summary(train, valid)
-    monitored(recipe.training, task)
+    monitored(recipe.training, task.metrics())
     if _has_patterns(recipe.training):
-        prepared_model(recipe, task)
+        make_trainable(recipe.build_model(task.model_options()), recipe.training)
     encoded = {
         "train": task.encode(train, training=True),
         "valid": task.encode(valid),
@@ -70,19 +69,6 @@ def prepare_run(recipe: Recipe, train, valid, folder) -> list[str]:
     with folder_written_whole(folder) as beside:
         write_run(beside, recipe, task, encoded, valid)
     return summary
-
-
-def prepared_model(recipe: Recipe, task):
-    """A model as its plan trains it, with LoRA's factors; patterns are checked.
-
-    Raises:
-        ValueError: a pattern of the plan that matches nothing.
-    """
-    model = recipe.build_model(task.model_options())
-    if recipe.training.lora_rank:
-        add_lora(model, recipe.training)
-    frozen_weights(model, recipe.training)
-    return model
 
 
 def _has_patterns(plan: TrainingPlan) -> bool:
@@ -167,9 +153,7 @@ def train_run(folder, callbacks=(), **plan_changes: Any) -> Preset:
     valid = functools.cache(lambda: task.read_back(folder / f"valid{task.suffix}"))
     if parent:
         parent.start(model, lambda: task.runner(model).evaluate(valid()))
-    if plan.lora_rank:
-        add_lora(model, plan)
-    frozen_weights(model, plan)
+    make_trainable(model, plan)
     valid_batches = task.batches(encoded["valid"], plan.batch_tokens, None)
     result = train_model(
         model,
