@@ -8,13 +8,8 @@
 import keras
 from keras import layers, ops
 
-from zoo.layers import (
-    AttentionPooling,
-    EncoderBlock,
-    FeedForward,
-    MultiHeadAttention,
-    PositionEmbedding,
-)
+from zoo.layers import AttentionPooling, PositionEmbedding
+from zoo.models.encoder_stack import make_encoder
 from zoo.models.text_classifier import TextClassifier
 from zoo.ops.activations import gelu_tanh
 from zoo.ops.masking import padding_mask
@@ -127,29 +122,18 @@ class BertClassifier(TextClassifier):
         self.embedding_dropout = layers.Dropout(
             self.dropout, name="embedding_dropout", **dtype
         )
-        self.encoder = [
-            EncoderBlock(
-                MultiHeadAttention(
-                    self.num_heads,
-                    self.units,
-                    dropout=self.attention_dropout,
-                    name="attention",
-                    **dtype,
-                ),
-                FeedForward(
-                    self.hidden_size,
-                    activation=ACTIVATIONS[self.activation],
-                    name="feed_forward",
-                    **dtype,
-                ),
-                norm="post",
-                dropout=self.dropout,
-                epsilon=self.epsilon,
-                name=f"encoder_{index}",
-                **dtype,
-            )
-            for index in range(self.num_layers)
-        ]
+        self.encoder = make_encoder(
+            self.num_layers,
+            self.num_heads,
+            self.units,
+            self.hidden_size,
+            self.attention_dropout,
+            activation=ACTIVATIONS[self.activation],
+            norm="post",
+            dropout=self.dropout,
+            epsilon=self.epsilon,
+            **dtype,
+        )
         self.pooling = self.pooler = None
         if self.pooling_name == "attention":
             self.pooling = AttentionPooling(

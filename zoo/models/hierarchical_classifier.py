@@ -8,7 +8,7 @@ import keras
 from keras import layers, ops
 
 from zoo.layers import AttentionPooling
-from zoo.models.rnn_classifier import CELLS, make_bidirectional, read_recurrent
+from zoo.models.recurrent import check_cell, make_bidirectional, read_recurrent
 from zoo.models.text_classifier import TextClassifier
 from zoo.ops.masking import padding_mask
 
@@ -59,10 +59,7 @@ class HierarchicalClassifier(TextClassifier):
     ):
         kwargs.setdefault("name", "hierarchical_classifier")
         super().__init__(num_outputs, dropout, **kwargs)
-        if cell not in CELLS:
-            raise ValueError(
-                f"cell must be one of {', '.join(CELLS)}. Received: cell={cell!r}."
-            )
+        check_cell(cell)
         self.vocabulary_size = vocabulary_size
         self.cell = cell
         self.embedding_size = embedding_size
@@ -70,15 +67,7 @@ class HierarchicalClassifier(TextClassifier):
         self.attention_units = attention_units
         self.embedding_dropout_rate = embedding_dropout
         dtype = {"dtype": self.dtype_policy}
-        self.embedding = layers.Embedding(
-            vocabulary_size,
-            embedding_size,
-            embeddings_initializer=keras.initializers.RandomNormal(
-                stddev=embedding_size**-0.5
-            ),
-            name="embedding",
-            **dtype,
-        )
+        self.embedding = self.make_embedding(vocabulary_size, embedding_size)
         self.embedding_dropout = layers.Dropout(
             embedding_dropout, name="embedding_dropout", **dtype
         )

@@ -5,15 +5,14 @@
 # - dropout on embeddings, between layers and on the pooled vector.
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from zoo.layers import AttentionPooling
+from zoo.models.recurrent import check_cell, make_bidirectional, read_recurrent
 from zoo.models.text_classifier import TextClassifier
 from zoo.ops.masking import padding_mask
 
 # Shape letters: B batch, L length, E embedding size, U units.
-
-CELLS = {"gru": layers.GRU, "lstm": layers.LSTM}
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -58,10 +57,7 @@ class RNNClassifier(TextClassifier):
     ):
         kwargs.setdefault("name", "rnn_classifier")
         super().__init__(num_outputs, dropout, **kwargs)
-        if cell not in CELLS:
-            raise ValueError(
-                f"cell must be one of {', '.join(CELLS)}. Received: cell={cell!r}."
-            )
+        check_cell(cell)
         self.vocabulary_size = vocabulary_size
         self.cell = cell
         self.embedding_size = embedding_size
@@ -70,16 +66,7 @@ class RNNClassifier(TextClassifier):
         self.num_layers = num_layers
         self.embedding_dropout_rate = embedding_dropout
         dtype = {"dtype": self.dtype_policy}
-        self.embedding = layers.Embedding(
-            vocabulary_size,
-            embedding_size,
-            # Keras's default is far smaller in small models, which then start slowly.
-            embeddings_initializer=keras.initializers.RandomNormal(
-                stddev=embedding_size**-0.5
-            ),
-            name="embedding",
-            **dtype,
-        )
+        self.embedding = self.make_embedding(vocabulary_size, embedding_size)
         self.embedding_dropout = layers.SpatialDropout1D(
             embedding_dropout, name="embedding_dropout", **dtype
         )
@@ -126,16 +113,3 @@ class RNNClassifier(TextClassifier):
             dropout=self.dropout,
         )
         return config
-
-
-def make_bidirectional(cell: str, units: int, name: str, dtype: dict):
-    """A recurrent layer in both directions, with names that are always the same."""
-    layer = CELLS[cell](units, return_sequences=True, name=cell, **dtype)
-    return layers.Bidirectional(layer, name=name, **dtype)
-
-
-def read_recurrent(layer, values, mask, training: bool):
-    """The states of a recurrent layer, with zeros at padding."""
-    values = layer(values, mask=mask, training=training)
-    # What comes out of an operation no longer carries Keras's own, implicit mask.
-    return ops.where(ops.expand_dims(mask, -1), values, 0.0)

@@ -23,6 +23,7 @@ from zoo.layers import (
 )
 from zoo.layers.alignment_window import WINDOWS
 from zoo.layers.luong_attention import SAME_SIZE, SCORES
+from zoo.models.recurrent import CELLS
 from zoo.ops.masking import padding_mask
 
 # Shape letters: B batch, S source length, T target length, E embedding size, H units,
@@ -30,7 +31,6 @@ from zoo.ops.masking import padding_mask
 
 BAHDANAU = ("bahdanau", "normed_bahdanau")
 ATTENTIONS = ("none", *BAHDANAU, *SCORES, "hard")
-CELLS = {"gru": layers.GRU, "lstm": layers.LSTM}
 STEP_CELLS = {"gru": layers.GRUCell, "lstm": layers.LSTMCell}
 
 

@@ -85,6 +85,17 @@ class TextClassifier(keras.Model):
         outputs_BN = self.head(self.head_dropout(vectors, training=training))
         return ops.cast(outputs_BN, "float32")
 
+    def make_embedding(self, vocabulary_size: int, size: int):
+        """An embedding that starts with vectors of about length 1: with Keras's default
+        they are far smaller, and small models then start slowly."""
+        return layers.Embedding(
+            vocabulary_size,
+            size,
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=size**-0.5),
+            name="embedding",
+            dtype=self.dtype_policy,
+        )
+
     def build_head(self, size: int):
         """Makes the head's weights, for vectors of a size."""
         if self.head is not None:

@@ -13,11 +13,11 @@ from keras import layers, ops
 
 from zoo.layers import (
     DecoderBlock,
-    EncoderBlock,
     FeedForward,
     MultiHeadAttention,
     SinePositions,
 )
+from zoo.models.encoder_stack import make_encoder
 from zoo.ops.masking import padding_mask
 
 # Shape letters: B batch, S source length, T target length, H heads, D head size,
@@ -140,15 +140,16 @@ class Transformer(keras.Model):
             self.dropout, name="embedding_dropout", **dtype
         )
         block = {"norm": self.norm, "dropout": self.dropout, **dtype}
-        self.encoder = [
-            EncoderBlock(
-                self._make_attention("attention", dtype),
-                self._make_feed_forward(dtype),
-                name=f"encoder_{index}",
-                **block,
-            )
-            for index in range(self.num_layers)
-        ]
+        self.encoder = make_encoder(
+            self.num_layers,
+            self.num_heads,
+            self.units,
+            self.hidden_size,
+            self.attention_dropout,
+            self.hidden_dropout,
+            self.activation,
+            **block,
+        )
         self.decoder = [
             DecoderBlock(
                 self._make_attention("self_attention", dtype, causal=True),

@@ -6,13 +6,8 @@
 import keras
 from keras import layers
 
-from zoo.layers import (
-    EncoderBlock,
-    FeedForward,
-    MultiHeadAttention,
-    QueryPooling,
-    SinePositions,
-)
+from zoo.layers import QueryPooling, SinePositions
+from zoo.models.encoder_stack import make_encoder
 from zoo.models.text_classifier import TextClassifier
 from zoo.ops.masking import padding_mask
 
@@ -69,35 +64,21 @@ class TransformerClassifier(TextClassifier):
         self.norm = norm
         self.attention_dropout = attention_dropout
         dtype = {"dtype": self.dtype_policy}
-        self.embedding = layers.Embedding(
-            vocabulary_size,
-            units,
-            # Multiplied by the root of its size, it starts with numbers around 1.
-            embeddings_initializer=keras.initializers.RandomNormal(stddev=units**-0.5),
-            name="embedding",
-            **dtype,
-        )
+        self.embedding = self.make_embedding(vocabulary_size, units)
         self.positions = SinePositions(name="positions", **dtype)
         self.embedding_dropout = layers.Dropout(
             dropout, name="embedding_dropout", **dtype
         )
-        self.encoder = [
-            EncoderBlock(
-                MultiHeadAttention(
-                    num_heads,
-                    units,
-                    dropout=attention_dropout,
-                    name="attention",
-                    **dtype,
-                ),
-                FeedForward(hidden_size, name="feed_forward", **dtype),
-                norm=norm,
-                dropout=dropout,
-                name=f"encoder_{index}",
-                **dtype,
-            )
-            for index in range(num_layers)
-        ]
+        self.encoder = make_encoder(
+            num_layers,
+            num_heads,
+            units,
+            hidden_size,
+            attention_dropout,
+            norm=norm,
+            dropout=dropout,
+            **dtype,
+        )
         self.encoder_norm = None
         if norm == "pre":
             self.encoder_norm = layers.LayerNormalization(
