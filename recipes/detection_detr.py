@@ -21,6 +21,7 @@ def detection_detr(
     size: Literal["tiny", "small", "r50", "r101"] = "small",
     anchors: Literal["encoder", "learnt", "none"] | None = None,
     classification: Literal["softmax", "focal", "varifocal"] | None = None,
+    attention: Literal["modulated", "conditional"] | None = None,
     num_queries: int | None = None,
     shortest: int | None = None,
     longest: int | None = None,
@@ -44,6 +45,9 @@ def detection_detr(
             "encoder" what the others have if not told.
         classification: "softmax" with a class for no object goes with "none"; "focal"
             and "varifocal", a yes or no for each class, go with anchors.
+        attention: of queries to the image, with anchors: "modulated", close to the
+            anchor from the first step (Gao et al., 2021), which is what they have if
+            not told, or "conditional", which learns what close is (Meng et al., 2021).
         num_queries: most objects in an image; by default about twice the most in the
             training data, of "r50" and "r101" 100.
         shortest: an image is resized until its shortest side has this many pixels; the
@@ -67,6 +71,7 @@ def detection_detr(
         "size": size,
         "anchors": anchors,
         "classification": classification,
+        "attention": attention,
         "num_queries": num_queries,
         "shortest": shortest,
         "longest": longest,
@@ -88,7 +93,9 @@ def detection_detr(
         model = Part("zoo.models.detr:Detr", {"backbone": backbone})
         num_queries = num_queries or 100
     else:
-        model = _light(size, anchors, strides, denoising_groups)
+        own = {"denoising_groups": denoising_groups}
+        own |= {"attention": attention or "modulated"}
+        model = _light(size, anchors, strides, own)
     chosen = _IMAGE[size]
     return Recipe(
         name="detection_detr",
@@ -110,8 +117,8 @@ def detection_detr(
     )
 
 
-def _light(size, anchors, strides, denoising_groups) -> Part:
-    """A model over a light backbone."""
+def _light(size, anchors, strides, own: dict) -> Part:
+    """A model over a light backbone; `own` options are those of anchors."""
     backbone = "tiny" if size == "tiny" else "lite0"
     sizes = {"units": 128, "hidden_size": 512, "num_heads": 8}
     if size == "tiny":
@@ -125,7 +132,7 @@ def _light(size, anchors, strides, denoising_groups) -> Part:
         "strides": strides,
         "num_layers": 2 if size == "tiny" else 3,
         "anchors": anchors,
-        "denoising_groups": denoising_groups,
+        **own,
     }
     return Part("zoo.models.anchor_detr:AnchorDetr", options | sizes)
 
@@ -191,6 +198,8 @@ def _check(given, is_resnet, anchors, classification):
         wrong = "softmax goes with anchors=none, focal and varifocal with anchors"
     elif given["denoising_groups"] and anchors == "none":
         wrong = "denoising_groups go with anchors"
+    elif given["attention"] and anchors == "none":
+        wrong = "attention goes with anchors"
     numbers = [given[name] or 1 for name in ("num_queries", "shortest", "longest")]
     if not wrong and (min(numbers) < 1 or given["denoising_groups"] < 0):
         wrong = "sizes and numbers must be at least 1"

@@ -7,7 +7,7 @@
 import base64
 import datetime
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,8 @@ class Exportable:
         environment: variables that the server's environment must have.
         forms: which signatures answer TF Serving's own requests, `CLASSIFY` or
             `REGRESS`; the others answer its predict requests.
-        files: small text files for `assets.extra`, by name.
+        labels: names of classes, a line each in `assets.extra/labels.txt`; no file if
+            there are none.
     """
 
     module: tf.Module
@@ -58,7 +59,7 @@ class Exportable:
     details: Mapping[str, Any]
     environment: Mapping[str, str] = field(default_factory=dict)
     forms: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
+    labels: Sequence[str] = ()
 
 
 class ExportRefused(ValueError):
@@ -95,9 +96,10 @@ def export(exportable: Exportable, folder, card: Mapping | None = None) -> Path:
         _set_forms(beside, exportable.forms)
         audit(beside)
         (beside / "assets.extra").mkdir()
-        for name, content in exportable.files.items():
-            path = beside / "assets.extra" / name
-            path.write_text(content, encoding="utf-8", newline="")
+        if exportable.labels:
+            lines = "".join(f"{name}\n" for name in exportable.labels)
+            path = beside / "assets.extra" / "labels.txt"
+            path.write_text(lines, encoding="utf-8", newline="")
         manifest = _manifest(exportable, concrete, card)
         write_json(beside / MANIFEST, manifest)
     return version

@@ -191,10 +191,6 @@ class Pretrained:
         """Scores on data, which may be a path."""
         return self._runner.evaluate(_read(self.task, data), **options)
 
-    def write_results(self, data, path) -> None:
-        """Writes what a detector finds, as COCO's JSON of results."""
-        self._runner.write_results(_read(self.task, data), path)
-
     def attention(self, inputs, **options):
         """What the model looked at for one input; `.plot(path)` draws it."""
         return self._runner.attention(inputs, **options)

@@ -36,6 +36,7 @@ from zoo.layers import (
     RotaryPositions,
     SinePositions,
     SinePositions2D,
+    SpatiallyModulatedAttention,
 )
 from zoo.layers.alignment_window import WINDOWS
 from zoo.layers.luong_attention import SAME_SIZE, SCORES
@@ -84,6 +85,8 @@ class Case:
         learns: anything has a gradient.
         exact: float64 is float64 all the way.
         sizes: other sizes than the usual.
+        scale: of random weights; large ones make narrow Gaussians, and these multiply
+            what half precision rounds.
     """
 
     name: str
@@ -105,6 +108,7 @@ class Case:
     learns: bool = True
     exact: bool = True
     sizes: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    scale: float = 0.5
 
     def run(self, layer, inputs, training=None, return_weights=True) -> dict:
         """Asks the layer; outputs by name."""
@@ -132,6 +136,8 @@ class Case:
 
     def dtype(self, name, floats) -> str:
         _, _, dtype = {**self.inputs, **self.outputs}[name].partition(" ")
+        if dtype == "share":
+            return "float32"
         return dtype or floats
 
     def size(self, letter) -> int:
@@ -164,6 +170,9 @@ class Case:
 
     def _make_input(self, name, rng, floats):
         shape, dtype = self.shape(name), self.dtype(name, floats)
+        if self.inputs[name].endswith(" share"):
+            # Places and sizes relative to an image.
+            return rng.uniform(0.1, 0.9, size=shape).astype(dtype)
         if dtype == "bool":
             mask = rng.random(shape) < 0.7
             # The first key is visible and the third is not: a mask with a hole.
@@ -675,28 +684,55 @@ def detection_cases():
         sizes={"U": 4 * HEAD_SIZE},
     )
     yield Case(
-        "anchor decoder block",
-        lambda **options: AnchorDecoderBlock(
-            4, 4 * HEAD_SIZE, 17, dropout=DROPOUT, **options
-        ),
+        "spatially modulated attention",
+        lambda **options: SpatiallyModulatedAttention(6, 6 * HEAD_SIZE, **options),
         {
-            "inputs": "BLU",
-            "memory": "BKD",
-            "positions": "BLU",
-            "centres": "BLU",
-            "memory_positions": "BKE",
-            "memory_mask": "BK bool",
-            "attention_mask": "BLl bool",
+            "query": "BQG",
+            "values": "BKD",
+            "boxes": "BQR share",
+            "places": "BKP share",
+            "key_mask": "BK bool",
         },
-        {"output": "BLU", "weights": "BNLK"},
+        {"output": "BQU", "weights": "BNQK"},
         returns_weights=True,
-        drops=True,
         exact=False,
-        weights={"weights": "memory_mask"},
+        weights={"weights": "key_mask"},
         zeros=("weights",),
         extended=("K",),
-        sizes={"U": 4 * HEAD_SIZE},
+        causal="Q",
+        sizes={"B": 8, "N": 6, "U": 6 * HEAD_SIZE, "R": 4, "P": 2},
+        scale=0.2,
     )
+    for attention in ("modulated", "conditional"):
+        yield Case(
+            f"anchor decoder block {attention}",
+            lambda attention=attention, **options: AnchorDecoderBlock(
+                6,
+                6 * HEAD_SIZE,
+                17,
+                dropout=DROPOUT,
+                attention=attention,
+                **options,
+            ),
+            {
+                "inputs": "BLU",
+                "memory": "BKD",
+                "positions": "BLU",
+                "boxes": "BLR share",
+                "places": "BKP share",
+                "memory_mask": "BK bool",
+                "attention_mask": "BLl bool",
+            },
+            {"output": "BLU", "weights": "BNLK"},
+            returns_weights=True,
+            drops=True,
+            exact=False,
+            weights={"weights": "memory_mask"},
+            zeros=("weights",),
+            extended=("K",),
+            sizes={"B": 3, "N": 6, "U": 6 * HEAD_SIZE, "R": 4, "P": 2},
+            scale=0.2,
+        )
 
 
 def pooling_cases():

@@ -76,7 +76,7 @@ def known(case, policy="float32"):
         inputs = case.make_inputs(rng)
         layer = case.built(inputs, policy)
         layer.set_weights(
-            [rng.normal(scale=0.5, size=tuple(w.shape)) for w in layer.weights]
+            [rng.normal(scale=case.scale, size=tuple(w.shape)) for w in layer.weights]
         )
         _known[case.name, policy] = layer, inputs, case.run(layer, inputs)
     return _known[case.name, policy]
@@ -524,7 +524,7 @@ def test_gradients_equal_finite_differences(case, rng):
     dtype = "float32" if BACKEND == "jax" else "float64"
     inputs = case.make_inputs(rng, dtype)
     layer = case.built(inputs, dtype)
-    numbers = [rng.normal(scale=0.5, size=tuple(w.shape)) for w in layer.weights]
+    numbers = [rng.normal(scale=case.scale, size=tuple(w.shape)) for w in layer.weights]
     layer.set_weights(numbers)
     twin = case.built(inputs, dtype, case.follows) if case.follows else layer
     twin.set_weights(numbers)

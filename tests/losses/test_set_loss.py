@@ -13,7 +13,7 @@ B, L, T, Q, C = 3, 2, 5, 11, 7
 KINDS = pytest.mark.parametrize("kind", ["softmax", "focal", "varifocal"])
 WEIGHTS = {"class": 1.5, "box": 3.0, "overlap": 0.7, "no_object": 0.2}
 LABELS = np.array([[3, 3, 0, 6, -1], [-1] * T, [1, -1, 5, -1, 2]])
-PANEL = ("class_error", "found")
+PANEL = ("class_error", "found", "no_object")
 
 
 def make_loss(kind, match=assign_on_host):
@@ -77,8 +77,14 @@ def expected_parts(kind, targets, outputs):
         else sum(layer[name] for layer in by_layer)
         for name in by_layer[0]
     }
-    loss = sum(value for name, value in parts.items() if name not in PANEL)
-    return {"loss": loss} | parts
+    losses = [
+        sum(value for name, value in layer.items() if name not in PANEL)
+        for layer in by_layer
+    ]
+    panel = {f"loss_{layer}": loss for layer, loss in enumerate(losses)}
+    last, before = (images_of(targets, outputs, max(0, layers - n)) for n in (1, 2))
+    panel["churn"] = reference.churn(kind, last, before, WEIGHTS)
+    return {"loss": sum(losses)} | parts | panel
 
 
 def parts_of(kind, targets, outputs):
@@ -90,7 +96,7 @@ def parts_of(kind, targets, outputs):
 def test_every_part_is_that_of_the_papers(kind, targets, outputs, random):
     outputs = with_logits(outputs, random, kind)
     expected = expected_parts(kind, targets, outputs)
-    assert 0 < expected["class_error"] < 1 and 0 < expected["found"] < 1
+    assert all(0 < expected[name] < 1 for name in (*PANEL, "churn"))
     found = parts_of(kind, targets, outputs)
     assert found == pytest.approx(expected, rel=1e-5)
     whole = make_loss(kind, assign)(targets, outputs)

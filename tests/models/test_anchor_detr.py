@@ -46,6 +46,9 @@ def filled(model, seed=7):
         else:
             scale = np.prod(shape[:-1]) ** -0.5 if weight.name == "kernel" else 0.3
             sharp = 3.0 if re.search("query.*/kernel", weight.path) else 1.5
+            if re.search("(shift|width)/kernel", weight.path):
+                # Narrow Gaussians multiply rounding.
+                sharp = 0.3
             numbers = random.normal(scale=sharp * scale, size=shape)
         weight.assign(numbers.astype("float32"))
     return model
@@ -143,8 +146,9 @@ def test_an_untrained_model_says_that_little_is_there():
     assert float(np.median(shares)) == pytest.approx(0.02, abs=0.015)
 
 
-def test_attend_tells_what_was_looked_at():
-    model, inputs = filled(make_model()), make_batch(SIZES[:3])
+@pytest.mark.parametrize("attention", ["modulated", "conditional"])
+def test_attend_tells_what_was_looked_at(attention):
+    model, inputs = filled(make_model(attention=attention)), make_batch(SIZES[:3])
     found = model.attend(inputs)
     for name, output in model(inputs).items():
         np.testing.assert_allclose(found[name], output, atol=1e-6)
@@ -166,7 +170,9 @@ def test_attend_tells_what_was_looked_at():
         np.testing.assert_allclose(weights.sum(axis=-1), 1, atol=1e-5)
         for own, its in zip(weights, real, strict=True):
             assert (own[..., ~its] == 0).all()
-            assert (own[..., its] > 0).all()
+            # Far from a box a Gaussian is too small to be a number.
+            near = attention == "modulated" and name == "cross_attention"
+            assert near or (own[..., its] > 0).all()
 
 
 # Gradients
@@ -240,7 +246,7 @@ def test_sizes_that_do_not_go_together_are_refused(options, message):
 )
 def test_detectors_have_a_class_and_one_of_two_kinds(num_classes, kind, message):
     with pytest.raises(ValueError, match=message):
-        Detector(num_classes, kind)
+        Detector(num_classes, kind, num_answers=1)
 
 
 # Training
@@ -282,7 +288,7 @@ def test_jax_learns_as_tensorflow_does(tmp_path):
     write_arrays(tmp_path / "weights", model_arrays(filled(small_model())))
     own = train(tmp_path / "weights")
     assert own[0]["loss"] > own[1]["loss"]
-    assert set(own[0]) == {"loss", *PANEL}
+    assert set(own[0]) == {"loss", "loss_0", "loss_1", *PANEL}
     for step in own:
         parts = [step[name] for name in ("class_loss", "box_loss", "overlap_loss")]
         assert step["loss"] == pytest.approx(sum(parts), rel=1e-5)

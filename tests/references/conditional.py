@@ -57,12 +57,46 @@ def attention(
     return np.array(outputs), shares
 
 
+def scaled_attention(
+    queries, cells, boxes, places, visible, weights, address, num_heads
+):
+    """Of sine positions of centres and cells, scaled by what a query holds.
+
+    Args:
+        boxes: of the queries: (centre x, centre y, width, height).
+        places: of the cells: (x, y).
+    """
+    # The block's, beside the attention.
+    own = address.removesuffix("cross_attention/")
+    scaled = []
+    for query, box in zip(queries, boxes, strict=True):
+        # Equation 9: what a query holds scales its centre's position.
+        hidden = np.maximum(dense(query, weights, f"{own}centre_scale_0"), 0)
+        scale = dense(hidden, weights, f"{own}centre_scale_1")
+        scaled.append(scale * sines(box[:2], len(scale)))
+    cell_places = [sines(place, len(scaled[0])) for place in places]
+    return attention(
+        queries, cells, scaled, cell_places, visible, weights, address, num_heads
+    )
+
+
+def sines(place, size):
+    """Liu et al. (2022), section 4.4, temperature 20; y before x, as in DETR."""
+    found = []
+    for number in (place[1], place[0]):
+        for pair in range(size // 4):
+            angle = 2 * math.pi * number / 20 ** (pair / (size // 4))
+            found += [math.sin(angle), math.cos(angle)]
+    return np.array(found)
+
+
 def decoder_block(
+    look,
     stream,
     cells,
+    positions,
+    boxes,
     places,
-    centres,
-    cell_places,
     visible,
     sees,
     weights,
@@ -72,9 +106,11 @@ def decoder_block(
     """One block: normalised after every sum.
 
     Args:
+        look: the attention to cells, like `scaled_attention`.
         stream: what the queries hold, (queries, units).
-        places: added to queries and keys of self-attention.
-        centres: sine positions of the anchors' centres.
+        positions: added to queries and keys of self-attention.
+        boxes: the anchors.
+        places: of the cells, (x, y).
         sees: booleans (queries, queries).
 
     Returns:
@@ -88,7 +124,7 @@ def decoder_block(
             for row, update in rows
         ]
 
-    moved = [x + place for x, place in zip(stream, places, strict=True)]
+    moved = [x + place for x, place in zip(stream, positions, strict=True)]
     updates, _ = transformer.attention(
         moved,
         moved,
@@ -99,21 +135,11 @@ def decoder_block(
         num_heads,
     )
     stream = summed(stream, updates, "self_attention_norm")
-    # Equation 9: what a query holds scales its centre's position.
-    scales = [
-        dense(
-            np.maximum(dense(x, weights, "centre_scale_0"), 0),
-            weights,
-            "centre_scale_1",
-        )
-        for x in stream
-    ]
-    scaled = [scale * centre for scale, centre in zip(scales, centres, strict=True)]
-    updates, shares = attention(
+    updates, shares = look(
         stream,
         cells,
-        scaled,
-        cell_places,
+        boxes,
+        places,
         visible,
         weights,
         "cross_attention/",

@@ -91,14 +91,22 @@ def class_losses(kind, image, query_of, no_object):
     return loss, weight
 
 
+def says_nothing(kind, logits):
+    if kind == "softmax":
+        return int(np.argmax(logits)) == len(logits) - 1
+    return max(sigmoid(logit) for logit in logits) < 0.5
+
+
 def set_loss(kind, images, weights):
     """All parts of one layer's loss over a batch: equation 2."""
     objects = max(1, sum(len(image["labels"]) for image in images))
     sums = dict.fromkeys(("class", "weight", "box", "overlap"), 0.0)
-    wrong = close = pairs = 0
+    wrong = close = pairs = nothing = queries = 0
     for image in images:
         query_of = matched(kind, image, weights)
         loss, weight = class_losses(kind, image, query_of, weights["no_object"])
+        nothing += sum(says_nothing(kind, logits) for logits in image["logits"])
+        queries += len(image["logits"])
         sums["class"] += loss
         sums["weight"] += weight
         for t, q in query_of.items():
@@ -116,4 +124,16 @@ def set_loss(kind, images, weights):
         "overlap_loss": weights["overlap"] * sums["overlap"] / objects,
         "class_error": wrong / max(1, pairs),
         "found": close / objects,
+        "no_object": nothing / queries,
     }
+
+
+def churn(kind, images, images_before, weights):
+    """The share of objects whose query differs between two layers."""
+    changed = pairs = 0
+    for image, before in zip(images, images_before, strict=True):
+        query_of = matched(kind, image, weights)
+        query_before = matched(kind, before, weights)
+        changed += sum(query_before.get(t) != q for t, q in query_of.items())
+        pairs += len(query_of)
+    return changed / max(1, pairs)

@@ -25,7 +25,7 @@ class ToldDetector(Detector):
     """
 
     def __init__(self, boxes, logits, classification="sigmoid"):
-        super().__init__(len(CLASSES), classification)
+        super().__init__(len(CLASSES), classification, num_answers=1)
         self.told = np.array(boxes, "float32"), np.array(logits, "float32")
         self.num_queries = len(boxes)
         self.built = True

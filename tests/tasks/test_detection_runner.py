@@ -141,7 +141,7 @@ def test_what_is_told_right_has_an_ap_of_one(runner):
 
 def test_results_are_written_with_the_ids_of_the_source(runner, tmp_path):
     data = labelled([[40, 30, 60, 70]], ["dog"])
-    runner.write_results(data, tmp_path / "results.json")
+    runner.evaluate(data, results=tmp_path / "results.json")
     best = json.loads((tmp_path / "results.json").read_text())[0]
     assert (best["image_id"], best["category_id"]) == (41, 17)
     assert best["bbox"] == pytest.approx([40, 30, 20, 40], abs=1e-2)

@@ -449,7 +449,7 @@ def test_pairs_and_encoders_export_their_own_signatures(runners):
     encoder = type(task)(task.vocabulary, None)
     found = encoder.runner(random_model(encoder, recipe)).exported()
     assert list(found.signatures) == ["serving_default", "embed"]
-    assert (found.forms, found.files) == ({}, {"labels.txt": ""})
+    assert (found.forms, found.labels) == ({}, ())
 
 
 def test_what_an_export_cannot_have_is_refused(runners):

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +28,10 @@ from zoo.cli.options import (
     times_of,
 )
 from zoo.cli.scores import print_report, shown
+
+# What is said of a round, as far as there is such.
+_ROUND = ("loss", "class_error", "found", "no_object", "churn", "val_loss", "val_found")
+_ROUND += ("val_perplexity", "val_rmse", "score", "seconds")
 
 
 def train(
@@ -193,14 +198,23 @@ def _progress(plan):
                 raise KeyboardInterrupt
 
         def on_epoch_end(self, epoch, logs=None):
-            shown = ("loss", "class_error", "found", "val_loss", "val_found")
-            shown += ("val_perplexity", "val_rmse", "score", "seconds")
-            found = [name for name in shown if name in logs]
-            line = "  ".join(f"{name} {logs[name]:.4g}" for name in found)
-            bar.console.print(f"step {logs['step']}  {line}", highlight=False)
+            bar.console.print(_round_line(logs), highlight=False)
 
     with bar, _noting_interruptions(interruptions):
         yield [Watch()]
+
+
+def _round_line(logs: dict) -> str:
+    """How a round went; all of it stands in the run's log and in TensorBoard."""
+    shown = [name for name in _ROUND if name in logs]
+    parts = [f"{name} {logs[name]:.4g}" for name in shown]
+    layers = itertools.takewhile(
+        lambda name: name in logs, (f"loss_{layer}" for layer in itertools.count())
+    )
+    by_layer = " ".join(f"{logs[name]:.3g}" for name in layers)
+    if by_layer:
+        parts.insert(1, f"by layer {by_layer}")
+    return "  ".join([f"step {logs['step']}", *parts])
 
 
 @contextlib.contextmanager

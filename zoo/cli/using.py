@@ -98,9 +98,8 @@ def evaluate(
     known = None if baseline is None else task.read(baseline, **reading)
     trained = _load(preset)
     with err.status(f"Evaluating on {len(test)} examples"):
-        scores = trained.evaluate(test, **options)
-        if results is not None:
-            trained.write_results(test, results)
+        extras = {} if results is None else {"results": results}
+        scores = trained.evaluate(test, **options, **extras)
         if known is not None:
             scores["baseline"] = trained.task.baseline(known, test)
     if reliability is not None:

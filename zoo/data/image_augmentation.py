@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from zoo.ops.boxes import from_corners, to_corners
+
 # Share of a box that must be inside of a crop for it to be an object still.
 _KEPT = 0.5
 
@@ -150,16 +152,14 @@ def cropped(sample: Sample, top, left, bottom, right) -> Sample:
     top, bottom = round(top * height), max(round(bottom * height), 1)
     left, right = round(left * width), max(round(right * width), 1)
     top, left = min(top, bottom - 1), min(left, right - 1)
-    low = (sample.boxes[:, :2] - sample.boxes[:, 2:] / 2) * (width, height)
-    high = (sample.boxes[:, :2] + sample.boxes[:, 2:] / 2) * (width, height)
-    areas = (high - low).prod(axis=1)
-    size = np.array([right - left, bottom - top])
-    low, high = (np.clip(each - (left, top), 0, size) for each in (low, high))
-    inside = (high - low).prod(axis=1)
+    whole = sample.boxes * (width, height, width, height)
+    size = np.tile([right - left, bottom - top], 2)
+    corners = np.clip(to_corners(whole) - (left, top, left, top), 0, size)
+    parts = from_corners(corners)
+    inside, areas = (boxes[:, 2:].prod(axis=1) for boxes in (parts, whole))
     stays = (inside > 0) & (inside >= _KEPT * areas)
-    boxes = np.concatenate([(low + high) / 2, high - low], axis=1) / np.tile(size, 2)
     return Sample(
         sample.pixels[top:bottom, left:right],
-        boxes[stays].astype(np.float32),
+        (parts / size)[stays].astype(np.float32),
         sample.labels[stays],
     )

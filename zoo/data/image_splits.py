@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 
+from zoo.data.holding_out import groups_of_equals, number_to_hold_out
 from zoo.data.labelled_images import LabelledImages
 
 
@@ -23,14 +24,9 @@ def hold_out_images(
         The rest and the held out, each in the order of the data.
 
     Raises:
-        ValueError: so few images that none can be held out.
+        ValueError: so few images that none can be held out, or a share that is none.
     """
-    if not 0 < share < 1 or most < 1:
-        raise ValueError(
-            "share lies between 0 and 1, and most is at least 1. "
-            f"Received: share={share}, most={most}."
-        )
-    wanted = min(most, max(1, round(share * len(data))))
+    wanted = number_to_hold_out(len(data), share, most)
     left = Counter(name for names in data.labels for name in set(names))
     held: set[int] = set()
     for group in _groups(data):
@@ -58,7 +54,5 @@ def image_keys(data: LabelledImages) -> list[str]:
 
 def _groups(data: LabelledImages) -> list[list[int]]:
     """Indices of equal images, in an order that depends on the images alone."""
-    groups: dict[str, list[int]] = {}
-    for index, key in enumerate(image_keys(data)):
-        groups.setdefault(key, []).append(index)
+    groups = groups_of_equals(image_keys(data))
     return [groups[key] for key in sorted(groups)]

@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 
+from zoo.data.holding_out import groups_of_equals, number_to_hold_out
 from zoo.data.labelled_text import LabelledText
 from zoo.data.raw_labels import Kind, label_names
 
@@ -30,14 +31,10 @@ def hold_out_labelled(
         The rest and the held out, each in the order of the data.
 
     Raises:
-        ValueError: so few examples that none can be held out.
+        ValueError: so few examples that none can be held out, or a share that is
+            none.
     """
-    if not 0 < share < 1 or most < 1:
-        raise ValueError(
-            "share lies between 0 and 1, and most is at least 1. "
-            f"Received: share={share}, most={most}."
-        )
-    wanted = min(most, max(1, round(share * len(data))))
+    wanted = number_to_hold_out(len(data), share, most)
     strata = [_strata(label, kind) for label in data.labels]
     held = sorted(_choose(_groups(data), strata, wanted))
     if not held:
@@ -74,9 +71,7 @@ def _strata(label, kind) -> tuple[str, ...]:
 
 def _groups(data: LabelledText) -> list[list[int]]:
     """Indices of equal texts, in an order that depends on the texts alone."""
-    groups: dict[str, list[int]] = {}
-    for index, key in enumerate(text_keys(data)):
-        groups.setdefault(key, []).append(index)
+    groups = groups_of_equals(text_keys(data))
     return [groups[key] for key in sorted(groups, key=_hash)]
 
 

@@ -5,6 +5,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 
+from zoo.data.holding_out import groups_of_equals, number_to_hold_out
 from zoo.data.parallel_text import DataWarning, ParallelText
 from zoo.data.scripts import dominant_script
 from zoo.data.vocabulary import UNKNOWN_ID, Vocabulary
@@ -36,11 +37,12 @@ def hold_out(
 
     Returns:
         The rest and the held out, each in the order of the data.
+
+    Raises:
+        ValueError: a share that is none.
     """
-    wanted = min(most, max(1, round(share * len(data))))
-    groups: dict[str, list[int]] = {}
-    for index, source in enumerate(data.sources):
-        groups.setdefault(" ".join(source.split()), []).append(index)
+    wanted = number_to_hold_out(len(data), share, most)
+    groups = groups_of_equals(" ".join(source.split()) for source in data.sources)
     held: set[int] = set()
     for source in sorted(groups, key=_hash):
         if not held or len(held) + len(groups[source]) <= wanted:

@@ -25,6 +25,7 @@ from zoo.layers.rotary_positions import RotaryPositions
 from zoo.layers.scored_attention import ScoredAttention
 from zoo.layers.sine_positions import SinePositions
 from zoo.layers.sine_positions_2d import SinePositions2D
+from zoo.layers.spatially_modulated_attention import SpatiallyModulatedAttention
 
 __all__ = [
     "ALiBiPositions",
@@ -52,4 +53,5 @@ __all__ = [
     "ScoredAttention",
     "SinePositions",
     "SinePositions2D",
+    "SpatiallyModulatedAttention",
 ]

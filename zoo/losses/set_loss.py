@@ -22,8 +22,6 @@ CLASSIFICATIONS = ("softmax", "focal", "varifocal")
 # Focal loss: Lin et al., 2017, https://arxiv.org/abs/1708.02002, section 4.1.
 _ALPHA, _GAMMA = 0.25, 2.0
 _VARIFOCAL_ALPHA = 0.75
-# Beyond any real cost: costs must be finite.
-_WORST = 1e6
 # An output of which neither loss nor gradient is left.
 _CERTAINLY_NOT = -30.0
 
@@ -81,18 +79,30 @@ class SetLoss(keras.losses.Loss):
 
         Returns:
             Numbers: `loss`; `class_loss`, `box_loss` and `overlap_loss`, each the sum
-            over layers, weighted; and of the last layer `class_error`, the share of
-            matched queries whose most probable class is another, and `found`, the share
-            of objects whose query's box has an IoU of at least 0.5.
+            over layers, weighted; `loss_0` and on, the loss of each layer, without
+            noisy copies; and of the last layer
+
+            - `class_error`, the share of matched queries whose most probable class is
+              another;
+            - `found`, the share of objects whose query's box has an IoU of at least
+              0.5;
+            - `no_object`, the share of queries that say that nothing is there;
+            - `churn`, the share of objects that the layer before it gave to another
+              query (Liu et al., 2023, https://arxiv.org/abs/2304.04742, figure 1);
+              0 where there is no other layer.
         """
         targets = y_true["boxes"], y_true["labels"]
         rows = _by_layer(*targets, y_pred["logits"], y_pred["boxes"])
         layers = y_pred["boxes"].shape[1]
         query_BT = self.matches(*rows)
-        parts, panel = self._compare(*rows, query_BT, layers)
+        parts = self._compare(*rows, query_BT, layers)
+        by_layer = ops.unstack(sum(parts.values()), num=layers)
+        panel = {f"loss_{layer}": loss for layer, loss in enumerate(by_layer)}
+        panel |= self._panel(*rows, query_BT, layers)
+        parts = {name: ops.sum(part) for name, part in parts.items()}
         if "noisy_boxes" in y_pred:
             noisy = self._noisy_parts(*targets, y_pred)
-            parts = {name: parts[name] + noisy[name] for name in parts}
+            parts = {name: parts[name] + ops.sum(noisy[name]) for name in parts}
         return {"loss": sum(parts.values()), **parts, **panel}
 
     def _noisy_parts(self, boxes, labels, y_pred):
@@ -113,27 +123,52 @@ class SetLoss(keras.losses.Loss):
         is_copy = ops.concatenate([real, real], axis=1)[..., None]
         logits = ops.where(is_copy, logits, _CERTAINLY_NOT)
         layers = y_pred["noisy_boxes"].shape[1]
-        return self._compare(boxes, labels, logits, found, query_BT, layers)[0]
+        return self._compare(boxes, labels, logits, found, query_BT, layers)
 
-    def _compare(self, boxes, labels, logits, found, query_BT, layers) -> tuple:
-        """The parts of the loss and the panel, of queries that are matched."""
+    def _compare(self, boxes, labels, logits, found, query_BT, layers) -> dict:
+        """The parts of the loss, each of shape (layers,), of matched queries."""
         matched_BT = ops.cast(query_BT >= 0, "float32")
         objects_BT = ops.cast(labels >= 0, "float32")
         total = ops.maximum(ops.sum(objects_BT) / layers, 1.0)
         chosen_BT1 = ops.maximum(query_BT, 0)[..., None]
         own = ops.take_along_axis(found, chosen_BT1, axis=1)
         iou_BT, generalised_BT = overlaps(own, boxes)
-        distance_BT = ops.sum(ops.abs(own - boxes), axis=-1)
+        distance_BT = ops.sum(ops.abs(own - boxes), axis=-1) * matched_BT
+        apart_BT = (1.0 - generalised_BT) * matched_BT
         class_loss = self._class_loss(logits, labels, query_BT, iou_BT, total, layers)
-        apart = ops.sum((1.0 - generalised_BT) * matched_BT) / total
-        parts = {
+        return {
             "class_loss": self.class_weight * class_loss,
-            "box_loss": self.box_weight * ops.sum(distance_BT * matched_BT) / total,
-            "overlap_loss": self.overlap_weight * apart,
+            "box_loss": self.box_weight * _layer_sums(distance_BT, layers) / total,
+            "overlap_loss": self.overlap_weight * _layer_sums(apart_BT, layers) / total,
         }
+
+    def _panel(self, boxes, labels, logits, found, query_BT, layers) -> dict:
+        """How the last layer does on what it was matched to."""
+        rows = ops.shape(labels)[0] // layers
+        before_BT = query_BT[-2 * rows :][:rows]
+        boxes, labels, logits, found, query_BT = (
+            each[-rows:] for each in (boxes, labels, logits, found, query_BT)
+        )
+        matched_BT = query_BT >= 0
+        matched = ops.maximum(_count(matched_BT), 1.0)
+        chosen_BT1 = ops.maximum(query_BT, 0)[..., None]
+        own = ops.take_along_axis(found, chosen_BT1, axis=1)
         own_logits = ops.take_along_axis(logits, chosen_BT1, axis=1)
-        panel = _panel(own_logits, labels, iou_BT, matched_BT, layers, total)
-        return parts, panel
+        wrong_BT = ops.cast(ops.argmax(own_logits, axis=-1), "int32") != labels
+        close_BT = overlaps(own, boxes)[0] >= 0.5
+        objects = ops.maximum(_count(labels >= 0), 1.0)
+        return {
+            "class_error": _count(wrong_BT & matched_BT) / matched,
+            "found": _count(close_BT & matched_BT) / objects,
+            "no_object": ops.mean(ops.cast(self._says_nothing(logits), "float32")),
+            "churn": _count((query_BT != before_BT) & matched_BT) / matched,
+        }
+
+    def _says_nothing(self, logits):
+        """Which queries say that there is no object, shape (batch, queries)."""
+        if self.classification == "softmax":
+            return ops.argmax(logits, axis=-1) == logits.shape[-1] - 1
+        return ops.max(logits, axis=-1) < 0.0
 
     def matches(self, boxes, labels, logits, found):
         """The query of each object, -1 for padding; shape (batch, targets)."""
@@ -152,12 +187,11 @@ class SetLoss(keras.losses.Loss):
         )
         _, generalised_BTQ = pairwise_overlaps(boxes, found)
         distance_BTQ = ops.sum(ops.abs(boxes[:, :, None] - found[:, None]), axis=-1)
-        costs_BTQ = (
+        return (
             self.class_weight * class_BTQ
             + self.box_weight * distance_BTQ
             - self.overlap_weight * generalised_BTQ
         )
-        return ops.minimum(costs_BTQ, _WORST)
 
     def _class_loss(self, logits, labels, query_BT, iou_BT, total, layers):
         queries, outputs = ops.shape(logits)[1:]
@@ -171,13 +205,10 @@ class SetLoss(keras.losses.Loss):
             weight_BQ = 1.0 - free_BQ * (1.0 - self.no_object_weight)
             losses_BQ = -ops.sum(target_BQC * ops.log_softmax(logits, -1), axis=-1)
             # Each layer has a mean of its own.
-            by_layer = [
-                ops.sum(ops.reshape(each, (layers, -1)), axis=-1)
-                for each in (losses_BQ * weight_BQ, weight_BQ)
-            ]
-            return ops.sum(by_layer[0] / by_layer[1])
+            losses = _layer_sums(losses_BQ * weight_BQ, layers)
+            return losses / _layer_sums(weight_BQ, layers)
         if self.classification == "focal":
-            return ops.sum(_focal(logits, target_BQC)) / total
+            return _layer_sums(_focal(logits, target_BQC), layers) / total
         quality_BT = ops.stop_gradient(ops.maximum(iou_BT, 0.0))
         quality_BQC = ops.einsum(
             "btq,btc->bqc", taken_BTQ * quality_BT[..., None], wanted_BTC
@@ -186,7 +217,8 @@ class SetLoss(keras.losses.Loss):
         weight = (
             _VARIFOCAL_ALPHA * probability**_GAMMA * (1.0 - target_BQC) + quality_BQC
         )
-        return ops.sum(weight * _crossentropy(logits, quality_BQC)) / total
+        losses_BQC = weight * _crossentropy(logits, quality_BQC)
+        return _layer_sums(losses_BQC, layers) / total
 
 
 def _by_layer(boxes, labels, logits, found):
@@ -203,22 +235,13 @@ def _by_layer(boxes, labels, logits, found):
     return boxes, labels, logits, found
 
 
-def _panel(own_logits, labels, iou_BT, matched_BT, layers, total):
-    """How the last layer does on what it was matched to."""
-    rows = ops.shape(labels)[0] // layers
-    own_logits, labels, iou_BT, matched_BT = (
-        each[-rows:] for each in (own_logits, labels, iou_BT, matched_BT)
-    )
-    matched = ops.maximum(ops.sum(matched_BT), 1.0)
-    wrong_BT = ops.cast(
-        ops.not_equal(ops.cast(ops.argmax(own_logits, axis=-1), "int32"), labels),
-        "float32",
-    )
-    close_BT = ops.cast(iou_BT >= 0.5, "float32")
-    return {
-        "class_error": ops.sum(wrong_BT * matched_BT) / matched,
-        "found": ops.sum(close_BT * matched_BT) / total,
-    }
+def _layer_sums(losses, layers: int):
+    """The sum of each layer's rows, which follow one another; shape (layers,)."""
+    return ops.sum(ops.reshape(losses, (layers, -1)), axis=-1)
+
+
+def _count(is_so):
+    return ops.sum(ops.cast(is_so, "float32"))
 
 
 def _crossentropy(logits, targets):

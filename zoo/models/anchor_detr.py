@@ -1,35 +1,32 @@
 """A light DETR whose queries stand at anchors: learns small data sets on a CPU."""
 # Carion et al. (2020) with what later papers found to make it converge:
 # - queries are anchors that every layer moves (DAB-DETR, Liu et al., 2022,
-#   https://arxiv.org/abs/2201.12329), looked from by content and position apart
+#   https://arxiv.org/abs/2201.12329), and look by content and position apart
 #   (Conditional DETR, Meng et al., 2021, https://arxiv.org/abs/2108.06152).
 # - the first anchors are the encoder's own best guesses (Deformable DETR, Zhu et al.,
 #   2021, https://arxiv.org/abs/2010.04159, section 4.2; its gradients stop there).
-# - self-attention on the coarsest map alone, finer maps fused in by convolutions
-#   (RT-DETR, Zhao et al., 2024, https://arxiv.org/abs/2304.08069, section 4.2).
+# - self-attention on the coarsest map alone, finer maps fused in by convolutions (see
+#   `FusionEncoder`).
 # - a yes or no for each class ("sigmoid"), for a focal or varifocal loss.
 # - noisy copies of the true boxes beside the queries while training (DN-DETR, Li et
 #   al., 2022, https://arxiv.org/abs/2203.01305), if asked for.
-# Departures: convolutions between maps are normalised over channels of each cell, so
-# that neither batch nor padding changes an answer; the anchors of a cell span twice its
-# stride.
+# Departure: the anchors of a cell span twice its stride.
 
 import math
 
 import keras
 from keras import layers, ops
 
-from zoo.layers import AnchorDecoderBlock, SinePositions2D
+from zoo.layers import AnchorDecoderBlock
+from zoo.models.box_head import BoxHead
 from zoo.models.denoising import noisy_objects, who_sees_whom
 from zoo.models.detector import Detector
 from zoo.models.efficientnet_lite import EfficientNetLite
-from zoo.models.encoder_stack import make_encoder
-from zoo.ops.positions import cell_centres, sine_positions
+from zoo.models.fusion_encoder import FusionEncoder
+from zoo.ops.positions import cell_centres, place_sines
 
 # Shape letters: B batch, H height, W width, N cells, Q queries, U units, C classes.
 
-# Of sine positions of boxes (DAB-DETR, section 4.4: lower than for words).
-_TEMPERATURE = 20.0
 _LOWEST = -1e9
 # Class outputs of what is no cell.
 _NOTHING = -10.0
@@ -55,6 +52,7 @@ class AnchorDetr(Detector):
         anchors: "encoder", its best guesses, or "learnt", the same for all images.
         denoising_groups: noisy copies of the true boxes while training; 0 for none.
         dropout: in encoder and decoder, rate in [0, 1).
+        attention: to cells, see `AnchorDecoderBlock`.
         **kwargs: `name` and `dtype`, for `keras.Model`.
 
     Call arguments:
@@ -83,23 +81,19 @@ class AnchorDetr(Detector):
         anchors: str = "encoder",
         denoising_groups: int = 0,
         dropout: float = 0.0,
+        attention: str = "modulated",
         **kwargs,
     ):
         kwargs.setdefault("name", "anchor_detr")
-        super().__init__(num_classes, "sigmoid", **kwargs)
+        num_answers = num_layers + (anchors == "encoder")
+        super().__init__(num_classes, "sigmoid", num_answers, **kwargs)
         if anchors not in ("encoder", "learnt"):
             raise ValueError(
                 f"anchors must be 'encoder' or 'learnt'. Received: anchors={anchors!r}."
             )
-        strides = tuple(strides)
-        if strides[1:] != tuple(2 * stride for stride in strides[:-1]):
-            raise ValueError(
-                "Each of strides must be twice the one before, for maps are fused one "
-                f"by one. Received: strides={strides}."
-            )
         self.num_queries = num_queries
         self.backbone_size = backbone
-        self.strides = strides
+        self.strides = tuple(strides)
         self.units = units
         self.hidden_size = hidden_size
         self.num_heads = num_heads
@@ -108,6 +102,7 @@ class AnchorDetr(Detector):
         self.anchors = anchors
         self.denoising_groups = denoising_groups
         self.dropout = dropout
+        self.attention = attention
         self._make_layers({"dtype": self.dtype_policy})
 
     def _make_layers(self, dtype):
@@ -115,36 +110,23 @@ class AnchorDetr(Detector):
         self.backbone = EfficientNetLite(
             self.backbone_size, self.strides, name="backbone", **dtype
         )
-        self.projections = [
-            layers.Dense(units, name=f"projection_{stride}", **dtype)
-            for stride in self.strides
-        ]
-        self.projection_norms = [
-            _norm(f"projection_norm_{stride}", dtype) for stride in self.strides
-        ]
-        self.encoder = make_encoder(
-            self.num_encoder_layers,
-            self.num_heads,
+        self.fusion = FusionEncoder(
+            self.strides,
             units,
             self.hidden_size,
-            norm="post",
-            dropout=self.dropout,
+            self.num_heads,
+            self.num_encoder_layers,
+            self.dropout,
+            name="fusion",
             **dtype,
         )
-        self.positions = SinePositions2D(units, name="positions", **dtype)
-        # Of the finer maps, the coarsest of them first.
-        finer = self.strides[-2::-1]
-        self.fusions = [
-            layers.Conv2D(units, 3, padding="same", name=f"fusion_{stride}", **dtype)
-            for stride in finer
-        ]
-        self.fusion_norms = [_norm(f"fusion_norm_{stride}", dtype) for stride in finer]
         self.decoder = [
             AnchorDecoderBlock(
                 self.num_heads,
                 units,
                 self.hidden_size,
                 self.dropout,
+                attention=self.attention,
                 name=f"decoder_{index}",
                 **dtype,
             )
@@ -155,14 +137,16 @@ class AnchorDetr(Detector):
             layers.Dense(units, name="anchor_dense_1", **dtype),
         ]
         self.head = self._class_head("head")
-        self.box_heads = [_BoxHead(units, f"box_{n}") for n in range(self.num_layers)]
+        self.box_heads = [
+            BoxHead(units, name=f"box_{n}") for n in range(self.num_layers)
+        ]
         self.proposal_dense = self.proposal_norm = None
         self.proposal_head = self.proposal_boxes = None
         if self.anchors == "encoder":
             self.proposal_dense = layers.Dense(units, name="proposal_dense", **dtype)
             self.proposal_norm = _norm("proposal_norm", dtype)
             self.proposal_head = self._class_head("proposal_head")
-            self.proposal_boxes = _BoxHead(units, "proposal_box")
+            self.proposal_boxes = BoxHead(units, name="proposal_box")
         self.label_embedding = self.noise = None
         if self.denoising_groups:
             self.label_embedding = layers.Embedding(
@@ -179,20 +163,10 @@ class AnchorDetr(Detector):
     def build(self, input_shape=None):
         shape = (None, None, self.units)
         self.backbone.build()
-        for channels, dense, norm in zip(
-            self.backbone.channels,
-            self.projections,
-            self.projection_norms,
-            strict=True,
-        ):
-            dense.build((None, None, None, channels))
-            norm.build((None, *shape))
-        for part in (*self.encoder, *self.anchor_dense[1:], self.head):
+        self.fusion.build(self.backbone.channels)
+        for part in (*self.anchor_dense[1:], self.head):
             part.build(shape)
         self.anchor_dense[0].build((None, None, 2 * self.units))
-        for fusion, norm in zip(self.fusions, self.fusion_norms, strict=True):
-            fusion.build((None, *shape))
-            norm.build((None, *shape))
         for block in self.decoder:
             block.build(shape, shape)
         for head in self.box_heads:
@@ -235,20 +209,7 @@ class AnchorDetr(Detector):
         """What the cells of all maps hold, one after the other, finest map first."""
         pixels, mask = inputs["pixels"], inputs["mask"]
         maps, masks = self.backbone(pixels, mask)
-        maps = [
-            norm(dense(features))
-            for features, dense, norm in zip(
-                maps, self.projections, self.projection_norms, strict=True
-            )
-        ]
-        maps[-1], weights = self._self_attend(maps[-1], masks[-1], training)
-        for number, (fusion, norm) in enumerate(
-            zip(self.fusions, self.fusion_norms, strict=True)
-        ):
-            level = len(maps) - 2 - number
-            features = maps[level] + _upsampled(maps[level + 1], masks[level])
-            features = features * ops.cast(masks[level], features.dtype)[..., None]
-            maps[level] = ops.relu(norm(fusion(features)))
+        maps, weights = self.fusion(maps, masks, training=training)
         centres = [
             cell_centres(mask, cells, stride)
             for cells, stride in zip(masks, self.strides, strict=True)
@@ -260,25 +221,7 @@ class AnchorDetr(Detector):
             "sizes": _joined([size for _, size in centres]),
             "cells": ops.stack([ops.stack(ops.shape(m)[1:3]) for m in masks]),
         }
-        memory["positions"] = self._sines(memory["centres"])
         return memory | ({"self_attention": weights} if return_weights else {})
-
-    def _self_attend(self, features_BHWU, mask_BHW, training):
-        """The encoder's blocks on one map, and the last one's weights."""
-        weights = None
-        shape = ops.shape(features_BHWU)
-        mask_BN = _rows(mask_BHW)
-        positions = _rows(self.positions(mask_BHW), self.units)
-        values = _rows(features_BHWU, self.units)
-        for block in self.encoder:
-            values, weights = block(
-                values,
-                key_mask=mask_BN,
-                positions=positions,
-                return_weights=True,
-                training=training,
-            )
-        return ops.reshape(values, shape), weights
 
     def decode(self, memory, inputs, training=False):
         """Anchors moved from layer to layer; also the last layer's attention."""
@@ -292,22 +235,23 @@ class AnchorDetr(Detector):
             logits_found, boxes_found = [proposed[0]], [proposed[1]]
         weights = None
         for block, box_head in zip(self.decoder, self.box_heads, strict=True):
-            centres = self._sines(boxes[..., :2])
-            positions = ops.concatenate([centres, self._sines(boxes[..., 2:])], axis=-1)
+            halves = boxes[..., :2], boxes[..., 2:]
+            sines = [place_sines(half, self.units) for half in halves]
+            positions = ops.cast(ops.concatenate(sines, axis=-1), self.compute_dtype)
             for dense in self.anchor_dense:
                 positions = dense(positions)
             values, weights = block(
                 values,
                 memory["values"],
                 positions,
-                centres,
-                memory["positions"],
+                boxes,
+                memory["centres"],
                 memory_mask=memory["mask"],
                 attention_mask=visible,
                 return_weights=True,
                 training=training,
             )
-            moved = box_head.move(values, boxes)
+            moved = box_head(values, boxes)
             logits_found.append(self.head(values))
             boxes_found.append(moved)
             boxes = ops.stop_gradient(moved)
@@ -367,16 +311,9 @@ class AnchorDetr(Detector):
             ops.take_along_axis(each, best[..., None], axis=1)
             for each in (states, around, logits)
         )
-        boxes = self.proposal_boxes.move(states, around)
+        boxes = self.proposal_boxes(states, around)
         proposed = logits, boxes
         return values + ops.stop_gradient(states), ops.stop_gradient(boxes), proposed
-
-    def _sines(self, places):
-        """Sine positions of pairs of numbers in [0, 1], the second one first."""
-        angles = places[..., ::-1] * (2 * math.pi)
-        sines = sine_positions(angles, self.units // 2, _TEMPERATURE)
-        shape = (*ops.shape(places)[:-1], self.units)
-        return ops.cast(ops.reshape(sines, shape), self.compute_dtype)
 
     def class_heads(self):
         own = [self.proposal_head] if self.anchors == "encoder" else []
@@ -385,7 +322,7 @@ class AnchorDetr(Detector):
     def parts_by_depth(self):
         return [
             *self.backbone.parts_by_depth("backbone/"),
-            "(projection|encoder|fusion)_.*",
+            "fusion/.*",
             "(proposal_dense|proposal_norm|decoder_|anchor_|query_embedding|label_).*",
             "(head|proposal_head|box_|proposal_box).*",
         ]
@@ -404,33 +341,8 @@ class AnchorDetr(Detector):
             "anchors": self.anchors,
             "denoising_groups": self.denoising_groups,
             "dropout": self.dropout,
+            "attention": self.attention,
         }
-
-
-class _BoxHead(layers.Layer):
-    """Three dense layers that say how far an anchor moves; at first not at all."""
-
-    def __init__(self, units: int, name: str):
-        super().__init__(name=name, dtype="float32")
-        self.hidden = [
-            layers.Dense(units, activation="relu", name=f"dense_{n}", dtype="float32")
-            for n in range(2)
-        ]
-        self.output_dense = layers.Dense(
-            4, kernel_initializer="zeros", name="dense_2", dtype="float32"
-        )
-
-    def build(self, states_shape):
-        for dense in (*self.hidden, self.output_dense):
-            dense.build(states_shape)
-        self.built = True
-
-    def move(self, states, boxes):
-        """Boxes moved by what their queries hold (Deformable DETR, appendix A.4)."""
-        for dense in self.hidden:
-            states = dense(states)
-        boxes = ops.clip(ops.cast(boxes, "float32"), 1e-3, 1 - 1e-3)
-        return ops.sigmoid(self.output_dense(states) + ops.log(boxes / (1 - boxes)))
 
 
 def _norm(name, dtype):
@@ -445,10 +357,3 @@ def _rows(cells, *last):
 def _joined(maps):
     """The cells of several maps one after the other."""
     return ops.concatenate([_rows(each, each.shape[-1]) for each in maps], axis=1)
-
-
-def _upsampled(features, finer_mask):
-    """Every cell twice along both sides, as far as the finer map goes."""
-    _, height, width = ops.shape(finer_mask)
-    features = ops.repeat(ops.repeat(features, 2, axis=1), 2, axis=2)
-    return features[:, :height, :width]

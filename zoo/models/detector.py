@@ -3,8 +3,9 @@
 import keras
 from keras import ops
 
-# What is shown of a training, parts of the loss first.
-PANEL = ("class_loss", "box_loss", "overlap_loss", "class_error", "found")
+# What is shown of a training besides the loss of each layer, parts of the loss first.
+PANEL = ("class_loss", "box_loss", "overlap_loss")
+PANEL += ("class_error", "found", "no_object", "churn")
 
 
 class Detector(keras.Model):
@@ -17,6 +18,7 @@ class Detector(keras.Model):
         num_classes: real classes; "no object" is not one of them.
         classification: "softmax", with a last output for "no object" (Carion et al.,
             2020), or "sigmoid", a yes or no for each class.
+        num_answers: layers that answer, each of which is judged while training.
         **kwargs: `name` and `dtype`, for `keras.Model`.
 
     Call arguments:
@@ -33,7 +35,9 @@ class Detector(keras.Model):
         ValueError: an unknown classification, or no class.
     """
 
-    def __init__(self, num_classes: int, classification: str, **kwargs):
+    def __init__(
+        self, num_classes: int, classification: str, num_answers: int, **kwargs
+    ):
         super().__init__(**kwargs)
         if num_classes < 1 or classification not in ("softmax", "sigmoid"):
             raise ValueError(
@@ -44,7 +48,8 @@ class Detector(keras.Model):
         self.num_classes = num_classes
         self.classification = classification
         # How the training goes, as means of a round.
-        self.panel = {name: keras.metrics.Mean(name=name) for name in PANEL}
+        names = [*PANEL, *(f"loss_{layer}" for layer in range(num_answers))]
+        self.panel = {name: keras.metrics.Mean(name=name) for name in names}
         # The loss may match on the host, which XLA cannot compile; and a batch's shape
         # is that of its largest image.
         self.supports_jit = False

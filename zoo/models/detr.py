@@ -79,8 +79,8 @@ class Detr(Detector):
         **kwargs,
     ):
         kwargs.setdefault("name", "detr")
-        super().__init__(num_classes, "softmax", **kwargs)
         num_decoder_layers = num_decoder_layers or num_layers
+        super().__init__(num_classes, "softmax", num_decoder_layers, **kwargs)
         _check_sizes(num_queries, units, num_layers, num_decoder_layers)
         self.num_queries = num_queries
         self.backbone_options = dict(backbone or {})

@@ -6,6 +6,7 @@ sees is in corners and pixels: (x_min, y_min, x_max, y_max), of the image as it 
 looked at, that is after the rotation that its EXIF data asks for.
 """
 
+import numpy as np
 from keras import ops
 
 # Shape letters: A and B numbers of boxes.
@@ -17,15 +18,21 @@ def to_corners(boxes):
     Args:
         boxes: shape (..., 4); a negative width or height is an error of the caller's
             that is not looked for.
+
+    Returns:
+        Of the same shape; a NumPy array of a NumPy array.
     """
     centres, half_sizes = boxes[..., :2], boxes[..., 2:] / 2
-    return ops.concatenate([centres - half_sizes, centres + half_sizes], axis=-1)
+    return _side_by_side(centres - half_sizes, centres + half_sizes)
 
 
 def from_corners(corners):
-    """(x_min, y_min, x_max, y_max) to (centre x, centre y, width, height)."""
+    """(x_min, y_min, x_max, y_max) to (centre x, centre y, width, height).
+
+    A NumPy array gives a NumPy array.
+    """
     low, high = corners[..., :2], corners[..., 2:]
-    return ops.concatenate([(low + high) / 2, high - low], axis=-1)
+    return _side_by_side((low + high) / 2, high - low)
 
 
 def overlaps(boxes, others, epsilon: float = 1e-7):
@@ -71,6 +78,11 @@ def pairwise_overlaps(boxes, others, epsilon: float = 1e-7):
         IoU and generalised IoU, each of shape (..., A, B).
     """
     return overlaps(boxes[..., :, None, :], others[..., None, :, :], epsilon)
+
+
+def _side_by_side(first, second):
+    join = np if isinstance(first, np.ndarray) else ops
+    return join.concatenate([first, second], axis=-1)
 
 
 def _extent(low, high):

@@ -18,6 +18,7 @@ def dot_product_attention(
     keys_BGKD,
     values_BGKD,
     bias_HR=None,
+    bias_BHQK=None,
     relative_keys_RD=None,
     relative_values_RD=None,
     drop=None,
@@ -32,6 +33,7 @@ def dot_product_attention(
         values_BGKD: projected values, of the shape of the keys.
         bias_HR: added to the scores by distance, as `zoo.ops.relative.distances`
             orders them, or `None`.
+        bias_BHQK: added to the scores, or `None`.
         relative_keys_RD: added to the keys by distance (Shaw et al., 2018,
             equation 4), or `None`.
         relative_values_RD: added to the values by distance (equation 3), or `None`.
@@ -53,6 +55,8 @@ def dot_product_attention(
     if bias_HR is not None:
         bias_H1R = ops.expand_dims(ops.cast(bias_HR, "float32"), 1)
         scores_BHQK = scores_BHQK + by_key(bias_H1R, num_keys)
+    if bias_BHQK is not None:
+        scores_BHQK = scores_BHQK + ops.cast(bias_BHQK, "float32")
     visible = visible_keys(num_queries, num_keys, **visibility)
     weights_BHQK = softmax(hidden(scores_BHQK, visible))
     weights_BHQK = ops.cast(weights_BHQK, values_BGKD.dtype)

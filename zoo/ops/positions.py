@@ -99,6 +99,26 @@ def sine_positions_2d(
     )
 
 
+def place_sines(places, size: int, temperature: float = 20.0):
+    """Sine positions of places in an image (Liu et al., 2022).
+
+    https://arxiv.org/abs/2201.12329, section 4.4: of places in an image, which differ
+    less than those in a sentence, the temperature is low.
+
+    Args:
+        places: pairs (x, y) in [0, 1], shape (..., 2).
+        size: how many numbers describe a place, a multiple of 4: half of them say y,
+            then half x, each half interleaved.
+        temperature: `base` of `sine_positions`.
+
+    Returns:
+        Floats in [-1, 1], shape (..., size), in float32.
+    """
+    angles = places[..., ::-1] * (2 * np.pi)
+    sines = sine_positions(angles, size // 2, temperature)
+    return ops.reshape(sines, (*ops.shape(places)[:-1], size))
+
+
 def cell_centres(mask_BHW, cells_BHW, stride: int):
     """Where the cells of a feature map stand in their image, and how large they are.
 

@@ -24,6 +24,7 @@ from zoo.data.labelled_images import (
 from zoo.data.made_up_images import made_up_images
 from zoo.data.object_classes import ObjectClasses
 from zoo.files import read_json, write_json
+from zoo.ops.boxes import from_corners
 from zoo.tasks.task import Runner
 
 HEADS = ("keep", "reset", "reuse")
@@ -282,6 +283,4 @@ _OPTIONS = (
 def _relative(corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Corners in pixels to boxes as `zoo.ops.boxes` says; what lies outside is cut."""
     size = np.tile(np.array(size, np.float64), 2)
-    corners = np.clip(corners / size, 0, 1)
-    low, high = corners[:, :2], corners[:, 2:]
-    return np.concatenate([(low + high) / 2, high - low], axis=1).astype(np.float32)
+    return from_corners(np.clip(corners / size, 0, 1)).astype(np.float32)

@@ -36,7 +36,7 @@ def exportable(task, model, threshold: float) -> Exportable:
             "from_pixels": {"pixels": _pixels(24, 32)[None].tolist()},
         },
         {"task": task.name, "threshold": threshold} | task.describe(),
-        files={"labels.txt": "".join(f"{name}\n" for name in names)},
+        labels=names,
     )
 
 

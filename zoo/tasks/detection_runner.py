@@ -53,26 +53,26 @@ class DetectionRunner:
             for one, answer in zip(inputs, answers, strict=True)
         ]
 
-    def write_results(self, data: LabelledImages, path) -> None:
-        """Writes what is found in labelled images, as COCO's JSON of results.
+    def evaluate(self, data: LabelledImages, results=None, **options) -> dict:
+        """Scores of COCO on labelled images: AP first; see `score_detections`.
 
         Args:
-            data: whose image ids are written; category ids are those of training.
-            path: of the JSON file, which is replaced.
+            data: images with boxes.
+            results: path of a JSON file for all that was found, as COCO's results; it
+                is replaced. Its image ids are the data's, its category ids those of
+                training.
+            **options: none; AP is over all thresholds.
         """
-        ids = self.task.classes.ids
-        results = as_coco_results(self._found(data), data.ids, ids)
-        write_json(path, results)
-
-    def evaluate(self, data: LabelledImages, **options) -> dict:
-        """Scores of COCO on labelled images: AP first; see `score_detections`."""
         if options:
             raise ValueError(
                 "AP is over all thresholds; leave out: " + ", ".join(options) + "."
             )
         self.task.classes.check(data)
-        names = self.task.classes.names
-        return score_detections(self.truths(data), self._found(data), names)
+        found = self._found(data)
+        if results is not None:
+            rows = as_coco_results(found, data.ids, self.task.classes.ids)
+            write_json(results, rows)
+        return score_detections(self.truths(data), found, self.task.classes.names)
 
     def _found(self, data: LabelledImages) -> list[dict]:
         """All that is found in each image, as `score_detections` takes it."""

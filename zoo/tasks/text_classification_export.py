@@ -54,7 +54,7 @@ def exportable(task, model, codec, top_k: int | None) -> Exportable:
         samples,
         details | task.describe(),
         forms=forms,
-        files={"labels.txt": "".join(f"{name}\n" for name in names)},
+        labels=names,
     )
 
 
