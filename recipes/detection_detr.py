@@ -22,6 +22,7 @@ def detection_detr(
     anchors: Literal["encoder", "learnt", "none"] | None = None,
     classification: Literal["softmax", "focal", "varifocal"] | None = None,
     attention: Literal["modulated", "conditional"] | None = None,
+    distinct: float = 0.7,
     num_queries: int | None = None,
     shortest: int | None = None,
     longest: int | None = None,
@@ -48,6 +49,8 @@ def detection_detr(
         attention: of queries to the image, with anchors: "modulated", close to the
             anchor from the first step (Gao et al., 2021), which is what they have if
             not told, or "conditional", which learns what close is (Meng et al., 2021).
+        distinct: of the encoder's guesses those are left out that overlap with a better
+            one by more than this IoU (Zhang et al., 2023); 1 leaves out none.
         num_queries: most objects in an image; by default about twice the most in the
             training data, of "r50" and "r101" 100.
         shortest: an image is resized until its shortest side has this many pixels; the
@@ -72,6 +75,7 @@ def detection_detr(
         "anchors": anchors,
         "classification": classification,
         "attention": attention,
+        "distinct": distinct,
         "num_queries": num_queries,
         "shortest": shortest,
         "longest": longest,
@@ -94,7 +98,7 @@ def detection_detr(
         num_queries = num_queries or 100
     else:
         own = {"denoising_groups": denoising_groups}
-        own |= {"attention": attention or "modulated"}
+        own |= {"attention": attention or "modulated", "distinct": distinct}
         model = _light(size, anchors, strides, own)
     chosen = _IMAGE[size]
     return Recipe(
@@ -203,7 +207,8 @@ def _check(given, is_resnet, anchors, classification):
     numbers = [given[name] or 1 for name in ("num_queries", "shortest", "longest")]
     if not wrong and (min(numbers) < 1 or given["denoising_groups"] < 0):
         wrong = "sizes and numbers must be at least 1"
-    if not wrong and not 0 <= given["crop_rate"] <= 1:
-        wrong = "crop_rate is in [0, 1]"
+    shares = given["crop_rate"], given["distinct"]
+    if not wrong and not all(0 <= share <= 1 for share in shares):
+        wrong = "crop_rate and distinct are in [0, 1]"
     if wrong:
         raise ValueError(f"{wrong}. Received: {shown}.")

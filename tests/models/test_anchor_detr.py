@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.models.test_backends import run_on
+from tests.references.boxes import overlap
 from zoo.losses import SetLoss
 from zoo.models import AnchorDetr
 from zoo.models.detector import PANEL, Detector
@@ -138,6 +139,28 @@ def test_the_first_anchors_are_the_cells_of_the_best_guesses():
         np.testing.assert_allclose(
             best, [score for score, *_ in real[:QUERIES]], atol=1e-5
         )
+
+
+def test_guesses_that_overlap_with_a_better_one_are_left_out():
+    model, inputs = filled(make_model(distinct=0.2)), make_batch(SIZES[:1])
+    memory = model.encode(inputs)
+    states = model.proposal_norm(model.proposal_dense(memory["values"]))
+    around = np.concatenate([memory["centres"], 2 * memory["sizes"]], axis=-1)
+    boxes = np.asarray(model.proposal_boxes(states, around))[0]
+    scores = np.asarray(model.proposal_head(states))[0].max(axis=-1)
+    # Of three times as many guesses as queries, the best first.
+    order = np.argsort(-scores)[: 3 * QUERIES]
+    distinct = [
+        row
+        for place, row in enumerate(order)
+        if all(overlap(boxes[row], boxes[other])[0] <= 0.2 for other in order[:place])
+    ]
+    # If there are too few of them, the others fill up, the best first.
+    others = [row for row in order if row not in distinct]
+    chosen = [*distinct, *others][:QUERIES]
+    assert others and chosen != list(order[:QUERIES])
+    found = np.asarray(model(inputs)["boxes"])[0, 0]
+    np.testing.assert_allclose(found, boxes[chosen], atol=1e-5)
 
 
 def test_an_untrained_model_says_that_little_is_there():

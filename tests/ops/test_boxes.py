@@ -4,7 +4,13 @@ from keras import ops
 
 from tests.backend import gradients
 from tests.references import boxes as reference
-from zoo.ops.boxes import from_corners, overlaps, pairwise_overlaps, to_corners
+from zoo.ops.boxes import (
+    from_corners,
+    is_repeated,
+    overlaps,
+    pairwise_overlaps,
+    to_corners,
+)
 
 # Keras copies tensors of torch and TensorFlow in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings(
@@ -119,6 +125,18 @@ def test_boxes_apart_are_pulled_together():
     # -1 + 0.2 / hull width, which is 0.7 and shrinks as the box moves right.
     np.testing.assert_allclose(generalised[0, 0], 0.2 / 0.7**2, rtol=1e-4)
     assert np.isfinite(generalised).all()
+
+
+def test_a_box_is_repeated_if_it_overlaps_one_before_it(boxes):
+    some = boxes(B, 3 * M)
+    found = np.asarray(is_repeated(some, 0.3))
+    for image, number in np.ndindex(B, 3 * M):
+        before = [
+            reference.overlap(some[image, number], some[image, other])[0]
+            for other in range(number)
+        ]
+        assert found[image, number] == any(iou > 0.3 for iou in before)
+    assert 0.1 < found.mean() < 0.9
 
 
 def test_boxes_without_area_have_numbers_and_gradients(boxes):

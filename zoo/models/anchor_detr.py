@@ -5,6 +5,9 @@
 #   (Conditional DETR, Meng et al., 2021, https://arxiv.org/abs/2108.06152).
 # - the first anchors are the encoder's own best guesses (Deformable DETR, Zhu et al.,
 #   2021, https://arxiv.org/abs/2010.04159, section 4.2; its gradients stop there).
+# - guesses are distinct: of those that overlap much only the best is a query (DDQ,
+#   Zhang et al., 2023, https://arxiv.org/abs/2303.12776, section 3.2), so that the
+#   decoder has fewer duplicates to tell apart.
 # - self-attention on the coarsest map alone, finer maps fused in by convolutions (see
 #   `FusionEncoder`).
 # - a yes or no for each class ("sigmoid"), for a focal or varifocal loss.
@@ -23,11 +26,14 @@ from zoo.models.denoising import noisy_objects, who_sees_whom
 from zoo.models.detector import Detector
 from zoo.models.efficientnet_lite import EfficientNetLite
 from zoo.models.fusion_encoder import FusionEncoder
+from zoo.ops.boxes import is_repeated
 from zoo.ops.positions import cell_centres, place_sines
 
 # Shape letters: B batch, H height, W width, N cells, Q queries, U units, C classes.
 
 _LOWEST = -1e9
+# Guesses of the encoder that are compared, for each query.
+_GUESSES = 3
 # Class outputs of what is no cell.
 _NOTHING = -10.0
 # Probability that an untrained class output says, as focal losses want it (Lin et al.,
@@ -53,6 +59,8 @@ class AnchorDetr(Detector):
         denoising_groups: noisy copies of the true boxes while training; 0 for none.
         dropout: in encoder and decoder, rate in [0, 1).
         attention: to cells, see `AnchorDecoderBlock`.
+        distinct: of the encoder's guesses those are left out that overlap with a better
+            one by more than this IoU; 1 leaves out none.
         **kwargs: `name` and `dtype`, for `keras.Model`.
 
     Call arguments:
@@ -82,6 +90,7 @@ class AnchorDetr(Detector):
         denoising_groups: int = 0,
         dropout: float = 0.0,
         attention: str = "modulated",
+        distinct: float = 0.7,
         **kwargs,
     ):
         kwargs.setdefault("name", "anchor_detr")
@@ -103,6 +112,7 @@ class AnchorDetr(Detector):
         self.denoising_groups = denoising_groups
         self.dropout = dropout
         self.attention = attention
+        self.distinct = distinct
         self._make_layers({"dtype": self.dtype_policy})
 
     def _make_layers(self, dtype):
@@ -302,16 +312,19 @@ class AnchorDetr(Detector):
         around = ops.concatenate([memory["centres"], 2 * memory["sizes"]], axis=-1)
         scores = ops.where(memory["mask"], ops.max(logits, axis=-1), _LOWEST)
         # A tiny image has fewer cells than there are queries.
-        spare = ((0, 0), (0, self.num_queries))
+        guesses = self.num_queries * (_GUESSES if self.distinct < 1 else 1)
+        spare = ((0, 0), (0, guesses))
         scores = ops.pad(scores, spare, constant_values=_LOWEST)
         states, around = (ops.pad(each, (*spare, (0, 0))) for each in (states, around))
         logits = ops.pad(logits, (*spare, (0, 0)), constant_values=_NOTHING)
-        _, best = ops.top_k(scores, self.num_queries)
-        states, around, logits = (
-            ops.take_along_axis(each, best[..., None], axis=1)
-            for each in (states, around, logits)
-        )
+        scores, best = ops.top_k(scores, guesses)
+        states, around, logits = _rows_at(best, states, around, logits)
         boxes = self.proposal_boxes(states, around)
+        if self.distinct < 1:
+            repeated = is_repeated(ops.stop_gradient(boxes), self.distinct)
+            scores = ops.where(repeated, scores + _LOWEST, scores)
+            _, best = ops.top_k(scores, self.num_queries)
+            states, boxes, logits = _rows_at(best, states, boxes, logits)
         proposed = logits, boxes
         return values + ops.stop_gradient(states), ops.stop_gradient(boxes), proposed
 
@@ -342,7 +355,13 @@ class AnchorDetr(Detector):
             "denoising_groups": self.denoising_groups,
             "dropout": self.dropout,
             "attention": self.attention,
+            "distinct": self.distinct,
         }
+
+
+def _rows_at(places, *arrays):
+    """The rows of each array, (batch, rows, …), at places, (batch, chosen)."""
+    return [ops.take_along_axis(each, places[..., None], axis=1) for each in arrays]
 
 
 def _norm(name, dtype):

@@ -80,6 +80,24 @@ def pairwise_overlaps(boxes, others, epsilon: float = 1e-7):
     return overlaps(boxes[..., :, None, :], others[..., None, :, :], epsilon)
 
 
+def is_repeated(boxes, limit: float):
+    """Which boxes overlap with one before them.
+
+    Args:
+        boxes: best first, shape (..., A, 4).
+        limit: IoU in [0, 1] above which two boxes are of the same object.
+
+    Returns:
+        Booleans, shape (..., A). A box that is repeated itself counts as one before,
+        too, so that all boxes are looked at at once ("fast NMS", Bolya et al., 2019,
+        https://arxiv.org/abs/1904.02689, section 3.3).
+    """
+    iou, _ = pairwise_overlaps(boxes, boxes)
+    place = ops.arange(ops.shape(boxes)[-2])
+    is_before = place[:, None] > place[None, :]
+    return ops.any(ops.logical_and(iou > limit, is_before), axis=-1)
+
+
 def _side_by_side(first, second):
     join = np if isinstance(first, np.ndarray) else ops
     return join.concatenate([first, second], axis=-1)
