@@ -10,6 +10,10 @@ import pytest
 
 # Before anything imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # A worker a core: threads of several workers would only wait for one another.
+    for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 
 @pytest.fixture
@@ -50,3 +54,11 @@ def run(monkeypatch, capsys):
         return ended.value.code, out, err
 
     return run
+
+
+# Tests of minutes, which begin first: else a worker ends on one of them alone.
+_LONG = ("test_readme.py", "test_resume.py", "test_cli_detection.py")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in _LONG)
