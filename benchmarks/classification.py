@@ -13,9 +13,8 @@ checked first: the means of the last states differ by at most 1e-4.
 "mixed" texts have 8 to 128 pieces, the others all the same number. "ours onednn" is
 ours with TF_ENABLE_ONEDNN_OPTS=1; elsewhere TensorFlow has its defaults.
 
-Each contestant lives in a process of its own, and they take turns within a round, in an
-order drawn anew, so that whatever else the machine does meets all alike: what is
-reported is the ratio of times to ours, round by round. `--peer-python` names an
+What is reported is the ratio of times to ours, round by round, of contestants that take
+turns (see `taking_turns.py`). `--peer-python` names an
 interpreter that has torch, transformers, onnx and onnxruntime.
 """
 
@@ -30,6 +29,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from taking_turns import ROOT, Worker, answer_all, ratios, seconds_of, spread, timed
+
 CONTESTANTS = ("ours", "ours onednn", "onnxruntime", "pipeline")
 # batch and pieces of each text
 CASES = ((1, "16"), (1, "128"), (32, "16"), (32, "128"), (32, "mixed"))
@@ -37,7 +38,6 @@ LONGEST = 128
 TOLERANCE = 1e-4
 # Calls of a turn take about as long together, whatever their size.
 SECONDS = 0.2
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def write_texts(folder: Path, checkpoint: Path) -> None:
@@ -210,71 +210,27 @@ KINDS = {"ours": ours, "onnxruntime": onnxruntime, "pipeline": pipeline}
 
 
 def work(folder: Path, name: str, threads: int) -> None:
-    """What a worker runs: answers a line of JSON, what to do with which case."""
+    """What a worker runs: what to do with which case."""
     import numpy as np
 
     run, vectors = KINDS[name.split()[0]](folder, threads)
     texts = json.loads((folder / "texts.json").read_text(encoding="utf-8"))
     calls: dict = {}
-    for line in sys.stdin:
-        what, case = json.loads(line)
+
+    def answer(what, case):
         if what == "vectors":
             found = np.array(vectors(texts[case]), "float64")
-            answer = (found / np.linalg.norm(found, axis=1, keepdims=True)).tolist()
-        elif what == "prepare":
+            return (found / np.linalg.norm(found, axis=1, keepdims=True)).tolist()
+        if what == "prepare":
             assert np.shape(run(texts[case])) == (len(texts[case]), 2)
             run(texts[case])
-            taken = _timed(lambda case=case: run(texts[case]))
+            taken = timed(lambda: run(texts[case]))
             calls[case] = min(max(round(SECONDS / taken), 1), 20)
-            answer = taken
-        else:
-            times = [
-                _timed(lambda case=case: run(texts[case])) for _ in range(calls[case])
-            ]
-            answer = statistics.median(times)
-        print(json.dumps(answer), flush=True)
+            return taken
+        times = [timed(lambda: run(texts[case])) for _ in range(calls[case])]
+        return statistics.median(times)
 
-
-def _timed(run) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-class Worker:
-    """A child process that runs one contestant."""
-
-    def __init__(self, python, folder, name, threads):
-        environment = os.environ | {
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "KERAS_BACKEND": "tensorflow",
-            "PYTHONPATH": str(ROOT),
-            "OMP_NUM_THREADS": str(threads),
-            "RAYON_NUM_THREADS": str(threads),
-        }
-        environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
-        if name.endswith("onednn"):
-            environment["TF_ENABLE_ONEDNN_OPTS"] = "1"
-        options = ["--folder", folder, "--threads", str(threads)]
-        self.process = subprocess.Popen(
-            [python, __file__, "--worker", name, *options],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            text=True,
-        )
-
-    def ask(self, what: str, case: str):
-        self.process.stdin.write(json.dumps([what, case]) + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"A worker failed: {' '.join(self.process.args[1:4])}.")
-        return json.loads(answer)
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait()
+    answer_all(answer)
 
 
 def check(workers: dict, case: str) -> None:
@@ -294,9 +250,11 @@ def measure(folder, threads: int, rounds: int, peer_python) -> list[dict]:
     workers = {
         name: Worker(
             sys.executable if name.startswith("ours") else peer_python,
-            folder,
+            __file__,
             name,
             threads,
+            ["--folder", folder],
+            TF_ENABLE_ONEDNN_OPTS="1" if name.endswith("onednn") else None,
         )
         for name in CONTESTANTS
     }
@@ -306,10 +264,7 @@ def measure(folder, threads: int, rounds: int, peer_python) -> list[dict]:
         check(workers, case)
         for worker in workers.values():
             worker.ask("prepare", case)
-        seconds = {name: [] for name in workers}
-        for _ in range(rounds):
-            for name in random.sample(CONTESTANTS, len(CONTESTANTS)):
-                seconds[name].append(workers[name].ask("run", case))
+        seconds = seconds_of(workers, rounds, "run", case)
         row = {"threads": threads, "batch": batch, "pieces": pieces}
         rows.append(row | {"seconds": seconds})
         print(_row(rows[-1]), file=sys.stderr)
@@ -323,11 +278,7 @@ def _row(row) -> str:
     cells = [row["threads"], row["batch"], row["pieces"]]
     cells.append(f"{1e3 * statistics.median(ours):.0f}")
     for name in ("onnxruntime", "pipeline", "ours onednn"):
-        ratios = [
-            theirs / own for theirs, own in zip(row["seconds"][name], ours, strict=True)
-        ]
-        low, middle, high = statistics.quantiles(ratios, n=4)
-        cells.append(f"{middle:.2f} ({low:.2f} to {high:.2f})")
+        cells.append(spread(ratios(row["seconds"][name], ours)))
     return f"| {' | '.join(map(str, cells))} |"
 
 

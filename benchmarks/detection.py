@@ -21,9 +21,8 @@ The share of the peak is the model's floating-point operations, counted by torch
 ours's median time, against the best rate of any product of matrices or 3x3 convolution
 that TensorFlow or torch reached in the same run.
 
-Each contestant lives in a process of its own, and they take turns within a round, in an
-order drawn anew, so that whatever else the machine does meets all alike: what is
-reported is the ratio of times to ours, round by round. `--peer-python` names an
+What is reported is the ratio of times to ours, round by round, of contestants that take
+turns (see `taking_turns.py`). `--peer-python` names an
 interpreter that has torch, torchvision, timm, transformers, onnx, onnxscript and
 onnxruntime. `--image-size` replaces all sizes, to try the command.
 """
@@ -32,13 +31,13 @@ import argparse
 import io
 import json
 import os
-import random
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from taking_turns import ROOT, Worker, answer_all, ratios, seconds_of, spread, timed
 
 CONTESTANTS = ("ours", "onnxruntime", "torch", "torch channels-last")
 # kind, images, pixels of a side
@@ -53,7 +52,6 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # height and width, channels
 CONVOLUTIONS = ((200, 64), (100, 128), (50, 256), (25, 512))
 MATRIX = 2048
-ROOT = Path(__file__).resolve().parents[1]
 
 
 # What all have in common
@@ -100,14 +98,8 @@ def peak(multiply, convolutions: list) -> float:
     for run, _ in works:
         run()
     return max(
-        operations / min(_timed(run) for _ in range(3)) for run, operations in works
+        operations / min(timed(run) for _ in range(3)) for run, operations in works
     )
-
-
-def _timed(run) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
 
 
 # Ours
@@ -408,63 +400,28 @@ BUILD = {
 
 
 def work(folder: Path, name: str, threads: int) -> None:
-    """What a worker runs: answers a line of JSON, what to do with which case."""
+    """What a worker runs: what to do with which case."""
     import numpy as np
 
     prepare = BUILD[name](folder, threads)
     runs: dict = {}
     calls: dict = {}
-    for line in sys.stdin:
-        what, *case = json.loads(line)
-        case = tuple(case)
-        answer = None
+
+    def answer(what, *case):
         if what == "prepare":
             runs[case] = prepare(*case)
             found = runs[case]()
             if case[0] == "tensors":
                 np.savez(folder / f"{name}.npz", *found)
-            calls[case] = min(max(round(SECONDS / _timed(runs[case])), 1), 20)
+            calls[case] = min(max(round(SECONDS / timed(runs[case])), 1), 20)
         elif what == "peak":
-            answer = runs[case]()
+            return runs[case]()
         elif what == "run":
-            answer = statistics.median(_timed(runs[case]) for _ in range(calls[case]))
+            return statistics.median(timed(runs[case]) for _ in range(calls[case]))
         else:
             runs.pop(case)
-        print(json.dumps(answer), flush=True)
 
-
-class Worker:
-    """A child process that runs one contestant."""
-
-    def __init__(self, python, folder, name, threads):
-        environment = os.environ | {
-            "CUDA_VISIBLE_DEVICES": "-1",
-            "HF_HUB_OFFLINE": "1",
-            "KERAS_BACKEND": "tensorflow",
-            "OMP_NUM_THREADS": str(threads),
-            "PYTHONPATH": str(ROOT),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        }
-        options = ["--folder", str(folder), "--threads", str(threads)]
-        self.process = subprocess.Popen(
-            [python, __file__, "--worker", name, *options],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            text=True,
-        )
-
-    def ask(self, what: str, case):
-        self.process.stdin.write(json.dumps([what, *case]) + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"A worker failed: {' '.join(self.process.args[1:4])}.")
-        return json.loads(answer)
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait()
+    answer_all(answer)
 
 
 def check(folder: Path, case) -> None:
@@ -485,28 +442,29 @@ def measure(folder, names, cases, options) -> tuple[list[dict], float]:
     workers = {
         name: Worker(
             sys.executable if name == "ours" else options.peer_python,
-            folder,
+            __file__,
             name,
             options.threads,
+            ["--folder", str(folder)],
         )
         for name in names
     }
     peaks, rows, none = [], [], ("peak", 0, 0)
     rated = [worker for name, worker in workers.items() if name != "onnxruntime"]
     for worker in rated:
-        worker.ask("prepare", none)
+        worker.ask("prepare", *none)
     for case in cases:
         for worker in workers.values():
-            worker.ask("prepare", case)
+            worker.ask("prepare", *case)
         if case[0] == "tensors":
             check(folder, case)
         seconds = {name: [] for name in names}
         for _ in range(options.rounds):
-            for name in random.sample(names, len(names)):
-                seconds[name].append(workers[name].ask("run", case))
-            peaks += [worker.ask("peak", none) for worker in rated]
+            for name, (taken,) in seconds_of(workers, 1, "run", *case).items():
+                seconds[name].append(taken)
+            peaks += [worker.ask("peak", *none) for worker in rated]
         for worker in workers.values():
-            worker.ask("forget", case)
+            worker.ask("forget", *case)
         rows.append({"case": case, "seconds": seconds})
         print(case, seconds, file=sys.stderr)
     for worker in workers.values():
@@ -532,18 +490,11 @@ def report(rows: list[dict], best: float, operations: dict, threads: int) -> str
         if kind != "training step":
             count = operations[f"{images} {side}"]
             cells[-1] = f"{count / seconds / best:.0%}, {count / 1e9:.1f} GFLOP"
-        cells += [_ratio(row["seconds"].get(name), own) for name in CONTESTANTS[1:]]
+        for name in CONTESTANTS[1:]:
+            theirs = row["seconds"].get(name)
+            cells.append(spread(ratios(theirs, own)) if theirs else "")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _ratio(theirs, ours) -> str:
-    """Median and quartiles of the ratios of all rounds; above 1 we are faster."""
-    if theirs is None:
-        return ""
-    ratios = [other / own for other, own in zip(theirs, ours, strict=True)]
-    low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
-    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
 
 
 def main() -> None:

@@ -8,9 +8,8 @@ in int8; the others run a model of the same size, converted from a random Marian
 too: CTranslate2 in float32 and int8, and `generate` of Hugging Face's MarianMTModel on
 torch. Everybody reads 25 pieces and is made to write 25, and returns scores.
 
-Each contestant lives in a process of its own, and they take turns within a round, in an
-order drawn anew, so that whatever else the machine does meets all alike: what is
-reported is the ratio of times to ours, round by round. `--peer-python` names an
+What is reported is the ratio of times to ours, round by round, of contestants that take
+turns (see `taking_turns.py`). `--peer-python` names an
 interpreter that has ctranslate2, torch and transformers.
 
 The floor is what no graph can go below: the weights of every step read from memory once
@@ -21,13 +20,13 @@ products (over the rate of a large product measured here), whichever is more.
 import argparse
 import json
 import os
-import random
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from taking_turns import ROOT, Worker, answer_all, ratios, seconds_of, spread, timed
 
 LENGTH = 25
 # units, hidden size, heads, blocks, vocabulary
@@ -38,7 +37,6 @@ SIZES = {
 # batch and beam
 CASES = ((1, 1), (8, 1), (32, 1), (1, 4), (8, 4))
 CONTESTANTS = ("ours", "ours int8", "ctranslate2", "ctranslate2 int8", "hugging face")
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def export_ours(folder: Path, size: str) -> None:
@@ -204,15 +202,15 @@ KINDS = {"ours": ours, "ctranslate2": ctranslate2, "hugging face": hugging_face}
 
 
 def work(folder: Path, size: str, name: str, threads: int) -> None:
-    """What a worker runs: answers a line of JSON, a batch and a beam, with seconds."""
+    """What a worker runs: the seconds of a batch and a beam."""
     import numpy as np
 
     kind = name.removesuffix(" int8")
     weights = "int8" if name.endswith(" int8") else "float32"
     make = KINDS[kind](folder, size, weights, threads)
     calls = {}
-    for line in sys.stdin:
-        batch, beam = json.loads(line)
+
+    def answer(batch, beam):
         if (batch, beam) not in calls:
             generator = np.random.default_rng(batch)
             shape = (batch, LENGTH)
@@ -220,66 +218,24 @@ def work(folder: Path, size: str, name: str, threads: int) -> None:
             calls[batch, beam] = make(sources, beam)
             for _ in range(3):
                 calls[batch, beam]()
-        start = time.perf_counter()
-        calls[batch, beam]()
-        print(json.dumps(time.perf_counter() - start), flush=True)
+        return timed(calls[batch, beam])
 
-
-class Worker:
-    """A child process that runs one contestant."""
-
-    def __init__(self, python, folder, size, name, threads):
-        environment = os.environ | {
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "KERAS_BACKEND": "tensorflow",
-            "PYTHONPATH": str(ROOT),
-            "OMP_NUM_THREADS": str(threads),
-        }
-        if name == "ours int8":
-            environment["TF_ENABLE_ONEDNN_OPTS"] = "1"
-        options = ["--folder", folder, "--sizes", size, "--threads", str(threads)]
-        self.process = subprocess.Popen(
-            [python, __file__, "--worker", name, *options],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            text=True,
-        )
-
-    def ask(self, batch: int, beam: int) -> float:
-        self.process.stdin.write(json.dumps([batch, beam]) + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"A worker failed: {' '.join(self.process.args[1:4])}.")
-        return json.loads(answer)
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait()
+    answer_all(answer)
 
 
 def measure(folder, size, threads, rounds, peer_python) -> list[dict]:
     """Seconds of every contestant in every round, for each case."""
-    workers = {
-        name: Worker(
-            sys.executable if name.startswith("ours") else peer_python,
-            folder,
-            size,
-            name,
-            threads,
-        )
-        for name in CONTESTANTS
-    }
+    workers = {}
+    for name in CONTESTANTS:
+        more = {"TF_ENABLE_ONEDNN_OPTS": "1"} if name == "ours int8" else {}
+        python = sys.executable if name.startswith("ours") else peer_python
+        options = ["--folder", folder, "--sizes", size]
+        workers[name] = Worker(python, __file__, name, threads, options, **more)
     rows = []
     for batch, beam in CASES:
-        seconds = {name: [] for name in workers}
         for worker in workers.values():
             worker.ask(batch, beam)
-        for _ in range(rounds):
-            for name in random.sample(CONTESTANTS, len(CONTESTANTS)):
-                seconds[name].append(workers[name].ask(batch, beam))
+        seconds = seconds_of(workers, rounds, batch, beam)
         case = {"size": size, "threads": threads, "batch": batch, "beam": beam}
         rows.append(case | {"seconds": seconds})
         print(_row(rows[-1], None), file=sys.stderr)
@@ -295,8 +251,8 @@ def machine(size: str) -> tuple[float, float]:
 
     weights = np.ones(step_weights(size), "float32")
     left, right = (np.ones((1024, 1024), "float32") for _ in range(2))
-    read = min(_timed(lambda: weights @ weights) for _ in range(30))
-    product = min(_timed(lambda: left @ right) for _ in range(30))
+    read = min(timed(lambda: weights @ weights) for _ in range(30))
+    product = min(timed(lambda: left @ right) for _ in range(30))
     return weights.nbytes / read, 1024**3 / product
 
 
@@ -309,12 +265,6 @@ def measure_machine(size: str, threads: int) -> tuple[float, float]:
         check=True,
     )
     return tuple(json.loads(done.stdout))
-
-
-def _timed(run) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
 
 
 def step_weights(size: str) -> int:
@@ -332,14 +282,8 @@ def floor(size: str, batch: int, beam: int, bandwidth: float, rate: float) -> fl
     return max(read / bandwidth, sums / rate)
 
 
-def _ratios(row, name, to) -> list[float]:
-    pairs = zip(row["seconds"][name], row["seconds"][to], strict=True)
-    return [one / other for one, other in pairs]
-
-
-def _shown(ratios) -> str:
-    low, middle, high = statistics.quantiles(ratios, n=4)
-    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+def _compared(row, name, to) -> str:
+    return spread(ratios(row["seconds"][name], row["seconds"][to]))
 
 
 def _row(row, lowest) -> str:
@@ -348,10 +292,10 @@ def _row(row, lowest) -> str:
     if lowest is not None:
         cells.append(f"{statistics.median(row['seconds']['ours']) / lowest:.1f}")
     cells += [
-        _shown(_ratios(row, "ctranslate2", "ours")),
-        _shown(_ratios(row, "hugging face", "ours")),
-        _shown(_ratios(row, "ctranslate2 int8", "ours int8")),
-        _shown(_ratios(row, "ours", "ours int8")),
+        _compared(row, "ctranslate2", "ours"),
+        _compared(row, "hugging face", "ours"),
+        _compared(row, "ctranslate2 int8", "ours int8"),
+        _compared(row, "ours", "ours int8"),
     ]
     return f"| {' | '.join(map(str, cells))} |"
 
