@@ -30,7 +30,7 @@ def detection_detr(
     denoising_groups: int = 0,
     dilation: bool = False,
     mask_padding: bool = True,
-    flips: Literal["none", "horizontal", "all"] = "horizontal",
+    flips: Literal["none", "horizontal", "turns", "all"] = "horizontal",
     crop_rate: float = 0.5,
 ) -> Recipe:
     """Objects as a set (Carion et al., 2020), and anchors that let it converge.
@@ -63,8 +63,9 @@ def detection_detr(
         dilation: "DC5", a last map twice as fine. Of "r50" and "r101" alone.
         mask_padding: an image's answer does not depend on what its batch pads it with;
             False is how the public code of "r50" and "r101" runs.
-        flips: how training images are turned over: "all" is for those that have no up
-            and down, as under a microscope.
+        flips: how training images are turned over: "turns" is for those that have no
+            up and down, as playing cards on a table; "all" for those that have no left
+            and right either, as cells under a microscope.
         crop_rate: share of training images of which a part is used.
 
     Raises:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from zoo.data.image_augmentation import (
+    FLIPS,
     Augmentation,
     Sample,
     cropped,
@@ -77,7 +78,7 @@ def test_boxes_stay_on_their_objects_in_other_sizes(size):
     assert_boxes_lie_on_their_colours(sample)
 
 
-@pytest.mark.parametrize("flips", ["none", "horizontal", "all"])
+@pytest.mark.parametrize("flips", FLIPS)
 @pytest.mark.parametrize("light", [0.0, 0.3])
 def test_boxes_stay_on_their_objects_whatever_chance_does(flips, light):
     options = {"least_scale": 0.6, "most_scale": 1.4, "crop_rate": 0.7}
@@ -92,7 +93,9 @@ def test_boxes_stay_on_their_objects_whatever_chance_does(flips, light):
     assert {1, 2} <= set(counts)
 
 
-@pytest.mark.parametrize("flips, ways", [("none", 1), ("horizontal", 2), ("all", 8)])
+@pytest.mark.parametrize(
+    "flips, ways", [("none", 1), ("horizontal", 2), ("turns", 4), ("all", 8)]
+)
 def test_flips_and_turns_are_those_that_are_asked_for(flips, ways):
     augmentation = Augmentation(flips, crop_rate=0.0, most_scale=1.0, light=0.0)
     random = np.random.default_rng(7)
@@ -104,6 +107,22 @@ def test_flips_and_turns_are_those_that_are_asked_for(flips, ways):
         found.add((bool(x), bool(y), height > width))
     assert len(found) == ways
     assert (True, True, True) in found
+
+
+def test_turns_mirror_nothing():
+    augmentation = Augmentation("turns", crop_rate=0.0, least_scale=1.0, light=0.0)
+    random = np.random.default_rng(7)
+    turned = [np.rot90(painted().pixels, quarters) for quarters in range(4)]
+    found = set()
+    for _ in range(40):
+        (sample,) = augmentation.batch([painted()], random)
+        (quarters,) = [
+            number
+            for number, pixels in enumerate(turned)
+            if pixels.shape == sample.pixels.shape and (pixels == sample.pixels).all()
+        ]
+        found.add(quarters)
+    assert found == {0, 1, 2, 3}
 
 
 def test_a_batch_has_one_scale_and_one_orientation():

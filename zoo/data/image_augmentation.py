@@ -13,6 +13,7 @@ from PIL import Image
 
 from zoo.ops.boxes import from_corners, to_corners
 
+FLIPS = ("none", "horizontal", "turns", "all")
 # Share of a box that must be inside of a crop for it to be an object still.
 _KEPT = 0.5
 
@@ -36,8 +37,9 @@ class Augmentation:
     """How images are changed.
 
     Attributes:
-        flips: "none", "horizontal", or "all" for images that have no up and down, which
-            are then also turned by 90 degrees.
+        flips: "none", "horizontal"; "turns" for images that have no up and down, which
+            are turned by multiples of 90 degrees; "all" for those that have no left and
+            right either, as letters have.
         least_scale: factor on both sides at least.
         most_scale: factor at most.
         crop_rate: share of images of which only a part is used.
@@ -56,10 +58,9 @@ class Augmentation:
     light: float = 0.2
 
     def __post_init__(self):
-        if self.flips not in ("none", "horizontal", "all"):
+        if self.flips not in FLIPS:
             raise ValueError(
-                "flips must be 'none', 'horizontal' or 'all'. Received: "
-                f"flips={self.flips!r}."
+                f"flips must be one of {FLIPS}. Received: flips={self.flips!r}."
             )
         shares = (self.crop_rate, self.least_crop, self.light)
         if not 0 < self.least_scale <= self.most_scale or not all(
@@ -88,7 +89,8 @@ class Augmentation:
             random: a NumPy generator.
         """
         scale = random.uniform(self.least_scale, self.most_scale)
-        turns = self.flips == "all" and random.random() < 0.5
+        # Of a whole batch, whose images then have one shape.
+        turns = self.flips in ("turns", "all") and random.random() < 0.5
         return [self._change(sample, scale, turns, random) for sample in samples]
 
     def _change(self, sample, scale, turns, random) -> Sample:
@@ -96,9 +98,14 @@ class Augmentation:
         if random.random() < self.crop_rate:
             sample = cropped(sample, *self._part(random))
         sample = resized(sample, *(max(1, side) for side in size))
-        if self.flips != "none" and random.random() < 0.5:
+        across = self.flips != "none" and random.random() < 0.5
+        down = self.flips == "all" and random.random() < 0.5
+        if self.flips == "turns":
+            # Two flips are half a turn; a flip and a transposition are a quarter.
+            down = across != turns
+        if across:
             sample = flipped(sample, axis=1)
-        if self.flips == "all" and random.random() < 0.5:
+        if down:
             sample = flipped(sample, axis=0)
         if turns:
             sample = transposed(sample)

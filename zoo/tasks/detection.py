@@ -40,7 +40,7 @@ class DetectionTask:
         classification: of the loss: "softmax", "focal" or "varifocal".
         shortest: length of an image's shortest side, as the model sees it, in pixels.
         longest: most length of its longest side.
-        flips: how images are turned over while training: "none", "horizontal" or "all".
+        flips: how images are turned over while training, see `Augmentation`.
         crop_rate: share of training images of which only a part is used.
         least_scale: of training images, relative to what the model will see.
         most_scale: likewise.
@@ -63,7 +63,7 @@ class DetectionTask:
         classification: Literal["softmax", "focal", "varifocal"] = "varifocal",
         shortest: int = 320,
         longest: int = 512,
-        flips: Literal["none", "horizontal", "all"] = "horizontal",
+        flips: Literal["none", "horizontal", "turns", "all"] = "horizontal",
         crop_rate: float = 0.5,
         least_scale: float = 0.75,
         most_scale: float = 1.2,
