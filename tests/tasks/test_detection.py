@@ -47,7 +47,7 @@ def test_images_are_kept_as_large_as_training_may_want_them(data):
     encoded = task.encode(data, training=True)
     assert encoded.sizes.tolist() == [[60, 60]] * 7
     assert encoded.augmentation.most_scale == pytest.approx(1.0)
-    assert encoded.augmentation.least_scale == pytest.approx(0.75 / 1.5)
+    assert encoded.augmentation.least_scale == pytest.approx(0.65 / 1.5)
 
 
 def test_crowds_are_not_learnt_from(data):

@@ -42,7 +42,9 @@ class DetectionTask:
         longest: most length of its longest side.
         flips: how images are turned over while training, see `Augmentation`.
         crop_rate: share of training images of which only a part is used.
-        least_scale: of training images, relative to what the model will see.
+        least_scale: of training images, relative to what the model will see; crops make
+            objects larger, so the middle of both is below 1 (Touvron et al., 2019,
+            https://arxiv.org/abs/1906.06423).
         most_scale: likewise.
     """
 
@@ -65,8 +67,8 @@ class DetectionTask:
         longest: int = 512,
         flips: Literal["none", "horizontal", "turns", "all"] = "horizontal",
         crop_rate: float = 0.5,
-        least_scale: float = 0.75,
-        most_scale: float = 1.2,
+        least_scale: float = 0.65,
+        most_scale: float = 1.1,
     ):
         self.classes = classes
         self.num_queries = num_queries
