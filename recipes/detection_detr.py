@@ -22,7 +22,7 @@ def detection_detr(
     anchors: Literal["encoder", "learnt", "none"] | None = None,
     classification: Literal["softmax", "focal", "varifocal"] | None = None,
     attention: Literal["modulated", "conditional"] | None = None,
-    distinct: float = 0.7,
+    distinct: float | None = None,
     num_queries: int | None = None,
     shortest: int | None = None,
     longest: int | None = None,
@@ -50,7 +50,8 @@ def detection_detr(
             anchor from the first step (Gao et al., 2021), which is what they have if
             not told, or "conditional", which learns what close is (Meng et al., 2021).
         distinct: of the encoder's guesses those are left out that overlap with a better
-            one by more than this IoU (Zhang et al., 2023); 1 leaves out none.
+            one by more than this IoU (Zhang et al., 2023), 0.7 if not told; 1 leaves
+            out none. Goes with anchors=encoder.
         num_queries: most objects in an image; by default about twice the most in the
             training data, of "r50" and "r101" 100.
         shortest: an image is resized until its shortest side has this many pixels; the
@@ -99,7 +100,8 @@ def detection_detr(
         num_queries = num_queries or 100
     else:
         own = {"denoising_groups": denoising_groups}
-        own |= {"attention": attention or "modulated", "distinct": distinct}
+        own |= {"attention": attention or "modulated"}
+        own |= {"distinct": 0.7 if distinct is None else distinct}
         model = _light(size, anchors, strides, own)
     chosen = _IMAGE[size]
     return Recipe(
@@ -144,7 +146,8 @@ def _light(size, anchors, strides, own: dict) -> Part:
 
 def _plan(size, is_resnet) -> TrainingPlan:
     if is_resnet:
-        # The paper's (appendix A.4): 300 epochs of 118,000 images, 64 at a time.
+        # As long as the paper's (appendix A.4): 300 epochs of 118,000 images, 64 at a
+        # time. Its backbone came from ImageNet, and its rate fell once, at epoch 200.
         return TrainingPlan(
             steps=554_000,
             round_steps=2_000,
@@ -189,12 +192,17 @@ def _plan(size, is_resnet) -> TrainingPlan:
 
 
 def _check(given, is_resnet, anchors, classification):
+    size = given["size"]
     shown = ", ".join(f"{name}={value!r}" for name, value in given.items())
     wrong = ""
     if is_resnet and anchors != "none":
         wrong = "r50 and r101 are the paper's own: anchors=none"
     elif is_resnet and given["strides"]:
         wrong = "strides are of size=small; dilation=True makes a finer map of r50"
+    elif size == "tiny" and given["strides"]:
+        wrong = "strides are of size=small"
+    elif anchors == "none" and len(given["strides"] or [0]) > 1:
+        wrong = "anchors=none reads one map: give it one stride"
     elif not is_resnet and given["dilation"]:
         wrong = "dilation is of r50 and r101; name finer strides of size=small"
     elif not (is_resnet or given["mask_padding"]):
@@ -205,10 +213,12 @@ def _check(given, is_resnet, anchors, classification):
         wrong = "denoising_groups go with anchors"
     elif given["attention"] and anchors == "none":
         wrong = "attention goes with anchors"
+    elif given["distinct"] is not None and anchors != "encoder":
+        wrong = "distinct goes with anchors=encoder"
     numbers = [given[name] or 1 for name in ("num_queries", "shortest", "longest")]
     if not wrong and (min(numbers) < 1 or given["denoising_groups"] < 0):
         wrong = "sizes and numbers must be at least 1"
-    shares = given["crop_rate"], given["distinct"]
+    shares = given["crop_rate"], given["distinct"] or 0
     if not wrong and not all(0 <= share <= 1 for share in shares):
         wrong = "crop_rate and distinct are in [0, 1]"
     if wrong:

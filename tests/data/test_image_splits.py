@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 from types import SimpleNamespace
 
@@ -87,6 +88,17 @@ def test_images_without_objects_are_held_out_too():
 def test_what_cannot_be_split_is_refused(data):
     with pytest.raises(ValueError, match=r"None of \d images can be held out.*--valid"):
         hold_out_images(data)
+
+
+def test_what_is_held_out_shows_something_to_find():
+    """Half of the images show nothing or a crowd, whatever their hashes."""
+    for seed in range(20):
+        contents = [b"%d %d" % (seed, n) for n in range(20)]
+        labels = ["" if n < 5 else "a" for n in range(20)]
+        crowds = [np.full(len(each), n < 10) for n, each in enumerate(labels)]
+        data = dataclasses.replace(images_of(contents, labels), crowds=tuple(crowds))
+        _, held = hold_out_images(data)
+        assert any((~crowds).any() for crowds in held.crowds)
 
 
 @pytest.mark.parametrize("options", [{"share": 0}, {"share": 1}, {"most": 0}])

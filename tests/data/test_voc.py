@@ -31,6 +31,8 @@ def test_pixels_of_voc_count_from_one_and_the_last_belongs_to_the_box(tmp_path):
     xml = voc_xml([("dog", (1, 1, 53, 41)), ("a cat", (3, 5, 3, 7))])
     save_voc(tmp_path, {"b": xml, "a": voc_xml([])})
     data = read_labelled_images(tmp_path)
+    again = read_labelled_images(tmp_path / "Annotations")
+    assert_boxes(again.boxes[1], data.boxes[1])
     assert [image.name for image in data.images] == ["a.jpg", "b.jpg"]
     assert_boxes(data.boxes[0], [])
     assert_boxes(data.boxes[1], [(0, 0, 53, 41), (2, 4, 3, 7)])

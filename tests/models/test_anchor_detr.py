@@ -176,7 +176,7 @@ def test_attend_tells_what_was_looked_at(attention):
     for name, output in model(inputs).items():
         np.testing.assert_allclose(found[name], output, atol=1e-6)
     np.testing.assert_array_equal(found["cells"], cells_of(*CANVAS))
-    np.testing.assert_array_equal(found["places"], cells_of(*CANVAS)[1])
+    np.testing.assert_array_equal(found["strides"], [8, 16])
     inside = []
     for (rows, columns), stride in zip(cells_of(*CANVAS), (8, 16), strict=True):
         real = np.zeros((3, rows, columns), bool)
@@ -196,6 +196,18 @@ def test_attend_tells_what_was_looked_at(attention):
             # Far from a box a Gaussian is too small to be a number.
             near = attention == "modulated" and name == "cross_attention"
             assert near or (own[..., its] > 0).all()
+
+
+@ANCHORS
+def test_every_weight_of_classes_is_in_a_class_head(anchors):
+    """So fine-tuning on other classes finds them; no other size is that number."""
+    model = make_model(anchors=anchors, denoising_groups=2)
+    heads = {id(weight) for head in model.class_heads() for weight in head.weights}
+    of_classes = {id(w) for w in model.weights if CLASSES in tuple(w.shape)[-1:]}
+    # Kernels of three cells by three, and their like, are not.
+    assert heads == of_classes
+    for head in model.class_heads():
+        assert all(weight.shape[-1] == CLASSES for weight in head.weights)
 
 
 # Gradients

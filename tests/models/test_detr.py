@@ -108,7 +108,7 @@ def test_attend_tells_what_was_looked_at(model, inputs):
         np.testing.assert_allclose(found[name], output, atol=1e-6)
     height, width = np.asarray(found["cells"])[0]
     assert (height, width) == (4, 3)
-    np.testing.assert_array_equal(found["places"], (4, 3))
+    np.testing.assert_array_equal(found["strides"], [8])
     assert found["cross_attention"].shape == (2, 3, QUERIES, 12)
     assert found["self_attention"].shape == (2, 3, 12, 12)
     inside = np.zeros((4, 3), bool)

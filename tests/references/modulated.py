@@ -1,6 +1,6 @@
 """Spatially modulated cross-attention in plain NumPy, from Gao et al. (2021).
 
-https://arxiv.org/abs/2101.07448, equations 3 to 6, with centres and widths in sides of
+https://arxiv.org/abs/2101.07448, section 3.2, with centres and widths in sides of
 the query's box. One image, one head, one query and one cell at a time, in float64;
 weights are dictionaries by address.
 """

@@ -51,5 +51,5 @@ class ToldDetector(Detector):
             "cross_attention": weights / ops.cast(count, "float32"),
             "self_attention": between / ops.cast(places, "float32"),
             "cells": ops.stack([ops.stack(fine), ops.stack(coarse)]),
-            "places": ops.stack(coarse),
+            "strides": ops.convert_to_tensor((8, 16), "int32"),
         }

@@ -118,3 +118,13 @@ def test_the_backbone_that_ships_fits_its_network():
     backbone = EfficientNetLite("lite0")
     backbone.build()
     assign_arrays(backbone, read_arrays(path)[0], path)
+
+
+def test_layers_that_a_model_lacks_are_left_out(folder, arrays):
+    more = {"later/kernel": np.ones((2, 3), "float32")}
+    write_arrays(folder / f"{FILE}.safetensors", arrays | more)
+    model = Parts()
+    starts.start_parts(model, recipe(part=FILE))
+    np.testing.assert_array_equal(
+        model_arrays(model)["part/hidden/kernel"], arrays["hidden/kernel"]
+    )

@@ -27,10 +27,14 @@ def hold_out_images(
         ValueError: so few images that none can be held out, or a share that is none.
     """
     wanted = number_to_hold_out(len(data), share, most)
-    left = Counter(name for names in data.labels for name in set(names))
+    names = [_names(data, index) for index in range(len(data))]
+    left = Counter(name for each in names for name in each)
+    groups = _groups(data)
+    # Something must be there to find in what is held out.
+    first = next((group for group in groups if names[group[0]]), None)
     held: set[int] = set()
-    for group in _groups(data):
-        labels = Counter(name for index in group for name in set(data.labels[index]))
+    for group in sorted(groups, key=lambda group: group is not first):
+        labels = Counter(name for index in group for name in names[index])
         keeps_labels = all(count < left[name] for name, count in labels.items())
         fits = not held or len(held) + len(group) <= wanted
         if fits and keeps_labels and len(held) + len(group) < len(data):
@@ -45,6 +49,12 @@ def hold_out_images(
         )
     rest = [index for index in range(len(data)) if index not in held]
     return data.subset(rest), data.subset(sorted(held))
+
+
+def _names(data: LabelledImages, index: int) -> set[str]:
+    """The classes of an image, without crowds."""
+    pairs = zip(data.labels[index], data.crowds[index], strict=True)
+    return {name for name, is_crowd in pairs if not is_crowd}
 
 
 def image_keys(data: LabelledImages) -> list[str]:

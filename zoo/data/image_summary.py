@@ -163,7 +163,8 @@ def warn_of_image_trouble(summary: ImageSummary) -> None:
         _warn(
             f"{summary.crowded} images have more objects than num_queries="
             f"{summary.num_queries}, {summary.most_objects} at most: the rest of them "
-            "cannot be found. Give the model more queries, or cut the images in parts."
+            "cannot be found. Cut the images in parts; or train from the recipe with "
+            f"num_queries={2 * summary.most_objects}: a fine-tuning cannot change it."
         )
     if rare := summary.rare:
         shown = [f"{name} ({summary.train_labels[name]})" for name in rare]

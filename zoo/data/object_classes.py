@@ -88,9 +88,9 @@ class ObjectClasses:
             known = ", ".join(name for name in self.names if name)
             raise ValueError(
                 f"{data.origin or 'The data'} has objects of classes that are not "
-                f"known: {', '.join(strange)}. Known: {known}. Correct the names; or, "
-                "when fine-tuning, take the classes of the data: --reuse-head keeps "
-                "what the model knows of classes in both, --reset-head nothing."
+                f"known: {', '.join(strange)}. Known: {known}. Correct the names; "
+                "what is to be learnt must be in the training data, and a fine-tuning "
+                "takes its classes from there."
             )
 
     def rows_in(self, other: "ObjectClasses") -> list[int | None]:

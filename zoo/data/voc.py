@@ -56,7 +56,7 @@ def read_voc(path, images=None) -> RawAnnotations:
         listed[-1] |= _size(root)
         found.append(image)
         objects += [_object(each, number) for each in root.findall("object")]
-    if files[0].parent not in (path, folder):
+    if files[0].parent not in (path, folder) or _is_devkit(files[0].parent):
         _count_from_zero(objects)
     names = sorted({each["category_id"] for each in objects} - {None})
     categories = [{"id": name, "name": name} for name in names]
@@ -117,9 +117,13 @@ def _listed_files(path: Path) -> list[Path]:
 def _image_folder(annotations: Path, images) -> Path:
     if images is not None:
         return Path(images)
-    beside = annotations.parent / _IMAGES
-    is_devkit = annotations.name == _ANNOTATIONS and beside.is_dir()
-    return beside if is_devkit else annotations
+    return annotations.parent / _IMAGES if _is_devkit(annotations) else annotations
+
+
+def _is_devkit(annotations: Path) -> bool:
+    """Whether images lie beside the folder, as Pascal VOC has them."""
+    beside = annotations.resolve().parent / _IMAGES
+    return annotations.resolve().name == _ANNOTATIONS and beside.is_dir()
 
 
 def _parse_all(files, path) -> list[tuple[Path, ElementTree.Element]]:

@@ -1,5 +1,5 @@
 """Attention held close to a box by a Gaussian (Gao et al., 2021)."""
-# https://arxiv.org/abs/2101.07448, equations 3 to 6. Departures from the paper:
+# https://arxiv.org/abs/2101.07448, section 3.2. Departures from the paper:
 # - centres and widths are relative to the query's box, so that a head looks at the same
 #   part of a small object and of a large one; the paper predicts them in the image.
 # - heads begin on a ring around the box's centre, as the points of Deformable DETR do

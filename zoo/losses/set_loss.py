@@ -1,7 +1,8 @@
 """The loss of a set of objects (Carion et al., 2020, section 3.1)."""
 # https://arxiv.org/abs/2005.12872, equations 1 and 2. Departures from the paper:
 # - the class cost is that of a focal loss where the loss is one (Zhu et al., 2021,
-#   https://arxiv.org/abs/2010.04159, appendix A.4), the probability otherwise.
+#   https://arxiv.org/abs/2010.04159, section 5, and its code), the probability
+#   otherwise.
 # - "varifocal" (Zhang et al., 2021, https://arxiv.org/abs/2008.13367, equation 2) wants
 #   of a matched query not 1 but the IoU of its box; where that is 0 the class is not
 #   judged at all, neither wanted nor unwanted.

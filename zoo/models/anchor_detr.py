@@ -13,7 +13,11 @@
 # - a yes or no for each class ("sigmoid"), for a focal or varifocal loss.
 # - noisy copies of the true boxes beside the queries while training (DN-DETR, Li et
 #   al., 2022, https://arxiv.org/abs/2203.01305), if asked for.
-# Departure: the anchors of a cell span twice its stride.
+# Departures:
+# - the anchors of a cell span twice its stride.
+# - guesses are compared once, before the decoder, all at a time (`is_repeated`): three
+#   for each query. A query holds its guess's state and a weight of its own.
+# - every layer has a box head of its own, as in Deformable DETR; DAB-DETR shares one.
 
 import math
 
@@ -22,7 +26,7 @@ from keras import layers, ops
 
 from zoo.layers import AnchorDecoderBlock
 from zoo.models.box_head import BoxHead
-from zoo.models.denoising import noisy_objects, who_sees_whom
+from zoo.models.denoising import LabelEmbedding, noisy_objects, who_sees_whom
 from zoo.models.detector import Detector
 from zoo.models.efficientnet_lite import EfficientNetLite
 from zoo.models.fusion_encoder import FusionEncoder
@@ -100,6 +104,7 @@ class AnchorDetr(Detector):
             raise ValueError(
                 f"anchors must be 'encoder' or 'learnt'. Received: anchors={anchors!r}."
             )
+        _check_sizes(num_queries, units, num_layers, distinct)
         self.num_queries = num_queries
         self.backbone_size = backbone
         self.strides = tuple(strides)
@@ -159,7 +164,7 @@ class AnchorDetr(Detector):
             self.proposal_boxes = BoxHead(units, name="proposal_box")
         self.label_embedding = self.noise = None
         if self.denoising_groups:
-            self.label_embedding = layers.Embedding(
+            self.label_embedding = LabelEmbedding(
                 self.num_classes, units, name="label_embedding", **dtype
             )
             self.noise = keras.random.SeedGenerator(seed=0, name="noise")
@@ -187,7 +192,7 @@ class AnchorDetr(Detector):
             self.proposal_head.build(shape)
             self.proposal_boxes.build(shape)
         if self.denoising_groups:
-            self.label_embedding.build((None, None))
+            self.label_embedding.build()
         self.query_embedding = self.add_weight(
             shape=(self.num_queries, self.units),
             initializer=keras.initializers.RandomNormal(stddev=0.02),
@@ -212,7 +217,7 @@ class AnchorDetr(Detector):
             "cross_attention": weights,
             "self_attention": memory["self_attention"],
             "cells": memory["cells"],
-            "places": memory["cells"][-1],
+            "strides": ops.convert_to_tensor(self.strides, "int32"),
         }
 
     def encode(self, inputs, training=False, return_weights=False) -> dict:
@@ -329,8 +334,8 @@ class AnchorDetr(Detector):
         return values + ops.stop_gradient(states), ops.stop_gradient(boxes), proposed
 
     def class_heads(self):
-        own = [self.proposal_head] if self.anchors == "encoder" else []
-        return [self.head, *own]
+        others = (self.proposal_head, self.label_embedding)
+        return [self.head, *(each for each in others if each is not None)]
 
     def parts_by_depth(self):
         return [
@@ -357,6 +362,15 @@ class AnchorDetr(Detector):
             "attention": self.attention,
             "distinct": self.distinct,
         }
+
+
+def _check_sizes(num_queries, units, num_layers, distinct):
+    if min(num_queries, num_layers, units) < 1 or units % 4 or not 0 <= distinct <= 1:
+        raise ValueError(
+            "num_queries and num_layers must be at least 1, units a multiple of 4, and "
+            f"distinct in [0, 1]. Received: num_queries={num_queries}, "
+            f"num_layers={num_layers}, units={units}, distinct={distinct}."
+        )
 
 
 def _rows_at(places, *arrays):

@@ -4,7 +4,7 @@
 # copies that are moved farther than half their size are to be told to be nothing.
 
 import keras
-from keras import ops
+from keras import layers, ops
 
 from zoo.ops.boxes import from_corners, to_corners
 
@@ -12,6 +12,40 @@ from zoo.ops.boxes import from_corners, to_corners
 
 # Shares of labels that are changed, and of half a box that its sides move by.
 _LABEL_NOISE, _BOX_NOISE = 0.25, 0.8
+
+
+class LabelEmbedding(layers.Layer):
+    """A vector for each class.
+
+    Its kernel has classes as columns, as a class head's has, so that a model for other
+    classes can take over those that both have.
+
+    Args:
+        num_classes: real classes.
+        units: length of a vector.
+        **kwargs: `name`, `dtype` and the like, for `keras.layers.Layer`.
+
+    Call arguments:
+        labels: integers, of any shape.
+
+    Returns:
+        Shape (*labels.shape, units).
+    """
+
+    def __init__(self, num_classes: int, units: int, **kwargs):
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+        self.units = units
+
+    def build(self, labels_shape=None):
+        self.kernel = self.add_weight(
+            shape=(self.units, self.num_classes),
+            initializer=keras.initializers.RandomNormal(stddev=0.05),
+            name="kernel",
+        )
+
+    def call(self, labels):
+        return ops.take(ops.transpose(self.kernel), labels, axis=0)
 
 
 def noisy_objects(boxes, labels, groups: int, num_classes: int, seed) -> tuple:

@@ -50,9 +50,9 @@ class Detector(keras.Model):
         # How the training goes, as means of a round.
         names = [*PANEL, *(f"loss_{layer}" for layer in range(num_answers))]
         self.panel = {name: keras.metrics.Mean(name=name) for name in names}
-        # The loss may match on the host, which XLA cannot compile; and a batch's shape
-        # is that of its largest image.
-        self.supports_jit = False
+        # On TensorFlow the loss matches on the host, which XLA cannot compile; and a
+        # batch's shape is that of its largest image.
+        self.supports_jit = keras.backend.backend() != "tensorflow"
 
     def probabilities(self, logits):
         """Class outputs to probabilities, shape (..., num_classes)."""
@@ -67,15 +67,16 @@ class Detector(keras.Model):
         Returns:
             Besides the outputs `cross_attention`, shape (batch, heads, queries, cells),
             of the decoder's last layer; `self_attention`, shape (batch, heads, places,
-            places), of the encoder's last; `cells`, integers, shape (levels, 2): height
-            and width of the maps whose cells follow one another in the first;
-            `places`, integers, shape (2,), of the one that the second is of.
+            places), of the encoder's last, on the coarsest map; `cells`, integers,
+            shape (levels, 2): height and width of the maps, the finest first, whose
+            cells follow one another in the first; `strides`, integers, shape
+            (levels,): how many pixels wide a cell of each is.
         """
         raise NotImplementedError
 
-    def compile(self, loss=None, **options):
+    def compile(self, optimizer="rmsprop", loss=None, **options):
         """Compiles with a loss that has `parts`, which are those of the panel."""
-        super().compile(loss=loss, **options)
+        super().compile(optimizer=optimizer, loss=loss, **options)
         self.set_loss = loss
 
     def compute_loss(

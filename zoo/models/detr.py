@@ -189,7 +189,7 @@ class Detr(Detector):
             "cross_attention": weights_BHQK,
             "self_attention": memory["weights"],
             "cells": cells[None],
-            "places": cells,
+            "strides": ops.convert_to_tensor(self.backbone.strides, "int32"),
         }
 
     def _encode(self, inputs, training=False, return_weights=False) -> dict:

@@ -90,7 +90,7 @@ def is_repeated(boxes, limit: float):
     Returns:
         Booleans, shape (..., A). A box that is repeated itself counts as one before,
         too, so that all boxes are looked at at once ("fast NMS", Bolya et al., 2019,
-        https://arxiv.org/abs/1904.02689, section 3.3).
+        https://arxiv.org/abs/1904.02689, section 5).
     """
     iou, _ = pairwise_overlaps(boxes, boxes)
     place = ops.arange(ops.shape(boxes)[-2])

@@ -102,7 +102,7 @@ def sine_positions_2d(
 def place_sines(places, size: int, temperature: float = 20.0):
     """Sine positions of places in an image (Liu et al., 2022).
 
-    https://arxiv.org/abs/2201.12329, section 4.4: of places in an image, which differ
+    https://arxiv.org/abs/2201.12329, section 4.5: of places in an image, which differ
     less than those in a sentence, the temperature is low.
 
     Args:

@@ -39,7 +39,13 @@ _SCALE = "bright: most attention of its panel"
 
 
 def draw_query_attention(
-    pixels, boxes, labels: Sequence[str], scores, attention, path: str | Path
+    pixels,
+    boxes,
+    labels: Sequence[str],
+    scores,
+    attention,
+    path: str | Path,
+    cells: tuple[float, float] | None = None,
 ) -> Path:
     """Draws, for each of a few objects, where the query that found it looked.
 
@@ -52,10 +58,12 @@ def draw_query_attention(
         boxes: shape (objects, 4), corners in pixels of this image.
         labels: a name for each box.
         scores: shape (objects,), in [0, 1].
-        attention: shape (objects, rows, columns), not negative: of the feature cells,
-            which divide the image evenly. Leave out cells of padding.
+        attention: shape (objects, rows, columns), not negative: of the feature cells.
+            Leave out cells of padding.
         path: file to write, ending in .png, .svg or .pdf; its folder must exist. The
             file is written whole or not at all.
+        cells: rows and columns that the image covers, such as (7.5, 10); by default
+            all, to their ends.
 
     Returns:
         The path.
@@ -80,7 +88,7 @@ def draw_query_attention(
     titles = [
         f"{drawable(labels[row], LONGEST_LABEL)} {scores[row]:.2f}" for row in best
     ]
-    panels = [overlaid(image, maps_NHW[row]) for row in best]
+    panels = [overlaid(image, maps_NHW[row], cells) for row in best]
     if not panels:
         return save(
             lambda: _figure([image], [""], "nothing found above the threshold"), path
@@ -91,7 +99,13 @@ def draw_query_attention(
     return save(lambda: _figure(panels, titles, f"{title} ({_SCALE})", mark), path)
 
 
-def draw_point_attention(pixels, points, attention, path: str | Path) -> Path:
+def draw_point_attention(
+    pixels,
+    points,
+    attention,
+    path: str | Path,
+    cells: tuple[float, float] | None = None,
+) -> Path:
     """Draws, for chosen points, what the encoder attends to from each.
 
     The first panel is the image with the points numbered, then each point has a panel:
@@ -102,10 +116,11 @@ def draw_point_attention(pixels, points, attention, path: str | Path) -> Path:
         pixels: shape (height, width, 3), uint8, RGB of the image as looked at.
         points: shape (points, 2), one to seven, (x, y) in pixels of this image.
         attention: shape (points, rows, columns), not negative: from the feature cell
-            of each point to all cells, which divide the image evenly. Leave out cells
-            of padding.
+            of each point to all cells. Leave out cells of padding.
         path: file to write, ending in .png, .svg or .pdf; its folder must exist. The
             file is written whole or not at all.
+        cells: rows and columns that the image covers, such as (7.5, 10); by default
+            all, to their ends.
 
     Returns:
         The path.
@@ -126,7 +141,7 @@ def draw_point_attention(pixels, points, attention, path: str | Path) -> Path:
         for number in numbers:
             _draw_point(axes, placed[number] + shift, number + 1, centre + shift)
 
-    panels = [image, *(overlaid(image, map_HW) for map_HW in maps_NHW)]
+    panels = [image, *(overlaid(image, map_HW, cells) for map_HW in maps_NHW)]
     places = [
         f"{number}: from ({x:.0f}, {y:.0f})"
         for number, (x, y) in enumerate(points, start=1)
@@ -135,19 +150,22 @@ def draw_point_attention(pixels, points, attention, path: str | Path) -> Path:
     return save(lambda: _figure(panels, ["the points", *places], title, mark), path)
 
 
-def overlaid(image, map_HW):
+def overlaid(image, map_HW, cells=None):
     """The image in dark grey, with attention glowing over it.
 
     Args:
         image: shape (height, width, 3), uint8.
         map_HW: not negative; its largest value glows most.
+        cells: rows and columns that the image covers; by default all.
 
     Returns:
         Shape (height, width, 3), uint8.
     """
     size = image.shape[1::-1]
     smooth = Image.fromarray(np.asarray(map_HW, "float32") / (map_HW.max() or 1))
-    smooth = np.asarray(smooth.resize(size, Image.Resampling.BICUBIC))
+    rows, columns = cells or map_HW.shape
+    covered = (0, 0, columns, rows)
+    smooth = np.asarray(smooth.resize(size, Image.Resampling.BICUBIC, covered))
     strength = np.clip(smooth, 0, 1)
     shades = matplotlib.colormaps[_SHADES](_DIMMEST + (1 - _DIMMEST) * strength)
     glow, grey = shades[..., :3] * 255, image.mean(axis=2, keepdims=True) * _DARKENED

@@ -144,6 +144,12 @@ class DetectionTask:
         """Refuses data that does not go with what the task knows."""
         for data in (train, valid):
             self.classes.check(data)
+            if all(crowds.all() for crowds in data.crowds):
+                raise ValueError(
+                    f"{data.origin or 'The data'} has no object besides crowds, so "
+                    "there is nothing to learn or to measure. Add images that show "
+                    "what is to be found."
+                )
 
     def for_data(
         self, data: LabelledImages, head: str = "reuse", kind: str | None = None
@@ -243,6 +249,11 @@ class DetectionTask:
 
         on_host = keras.backend.backend() == "tensorflow"
         match = {"match": assign_on_host} if on_host else {}
+        if label_smoothing:
+            raise ValueError(
+                "Detection has no label smoothing. Received: "
+                f"label_smoothing={label_smoothing}."
+            )
         weight = 2.0 if self.classification == "focal" else 1.0
         return SetLoss(self.classification, class_weight=weight, **match)
 

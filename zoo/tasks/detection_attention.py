@@ -1,5 +1,6 @@
 """Where a detector looked, with the image it looked at."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +20,16 @@ class DetectionAttention:
             cells of the finest feature map, inside of the image.
         self_attention: where each cell of the encoder's map looked, shape (rows,
             columns, rows, columns), inside of the image.
+        cells: rows and columns of the first that the image covers, the last in part.
+        self_cells: likewise of the second.
     """
 
     pixels: np.ndarray
     found: Detections
     attention: np.ndarray
     self_attention: np.ndarray
+    cells: tuple[float, float]
+    self_cells: tuple[float, float]
 
     @classmethod
     def of(cls, answer: dict, file: bytes, name: str) -> "DetectionAttention":
@@ -39,13 +44,19 @@ class DetectionAttention:
             ValueError: the image could not be read.
         """
         found = detections_of(answer, name)
-        rows, columns = answer["attention_cells"]
-        down, across = answer["self_attention_cells"]
+        cells, self_cells = (
+            tuple(float(side) for side in answer[name])
+            for name in ("attention_cells", "self_attention_cells")
+        )
+        rows, columns = map(math.ceil, cells)
+        down, across = map(math.ceil, self_cells)
         return cls(
             pixels_of(file),
             found,
             np.asarray(answer["attention"])[: len(found.labels), :rows, :columns],
             np.asarray(answer["self_attention"])[:down, :across, :down, :across],
+            cells,
+            self_cells,
         )
 
     def plot(self, path, points=()) -> Path:
@@ -70,9 +81,10 @@ class DetectionAttention:
                 found.scores,
                 self.attention,
                 path,
+                self.cells,
             )
-        maps = [self._at(*point) for point in points]
-        return draw_point_attention(self.pixels, points, np.array(maps), path)
+        maps = np.array([self._at(*point) for point in points])
+        return draw_point_attention(self.pixels, points, maps, path, self.self_cells)
 
     def _at(self, x, y) -> np.ndarray:
         """Where the cell at a point looked, shape (rows, columns)."""
@@ -82,7 +94,7 @@ class DetectionAttention:
                 f"The image is {width} pixels wide and {height} high. Received a point "
                 f"outside: ({x}, {y})."
             )
-        rows, columns = self.self_attention.shape[:2]
+        rows, columns = self.self_cells
         return self.self_attention[int(y / height * rows), int(x / width * columns)]
 
 
@@ -93,4 +105,8 @@ def pixels_of(file: bytes) -> np.ndarray:
     from PIL import Image, ImageOps
 
     with Image.open(io.BytesIO(file)) as image:
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I;16"):
+            # Pillow would cut off what is above 255; a model sees the upper bits.
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        return np.asarray(image.convert("RGB"))

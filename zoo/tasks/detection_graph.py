@@ -60,25 +60,30 @@ class DetectionGraph(tf.Module):
         Returns:
             What `detect` returns, and `attention`, floats, (images, objects, rows,
             columns): how much each object's query looked at each cell of the finest
-            feature map, heads and maps together, summing to 1. `self_attention`,
+            feature map, heads and maps together, summing to 1 but for what coarse
+            cells spread beyond the map. `self_attention`,
             floats, (images, rows, columns, rows, columns): how much each cell of the
             encoder's map looked at each other, mean of the heads.
-            `attention_cells` and `self_attention_cells`, integers, (images, 2): rows
-            and columns of these maps that are inside of each image.
+            `attention_cells` and `self_attention_cells`, floats, (images, 2): how many
+            rows and columns of these maps each image covers; the last ones in part.
         """
         inputs = self.codec.encode(image_bytes)
         outputs = self.model.attend(inputs)
         found, chosen_BK = self._found(outputs, inputs)
-        weights_BQN = tf.reduce_mean(outputs["cross_attention"], axis=1)
+        cross, own = (
+            tf.cast(outputs[f"{name}_attention"], tf.float32)
+            for name in ("cross", "self")
+        )
+        weights_BQN = tf.reduce_mean(cross, axis=1)
         weights_BKN = tf.gather(weights_BQN, chosen_BK, batch_dims=1)
-        rows, columns = tf.unstack(outputs["places"])
-        weights = tf.reduce_mean(outputs["self_attention"], axis=1)
+        rows, columns = tf.unstack(outputs["cells"][-1])
+        weights = tf.reduce_mean(own, axis=1)
         shape = tf.stack([tf.shape(weights)[0], rows, columns, rows, columns])
         return found | {
             "attention": on_finest_map(weights_BKN, outputs["cells"]),
             "self_attention": tf.reshape(weights, shape),
-            "attention_cells": _inside(inputs["mask"], outputs["cells"][0]),
-            "self_attention_cells": _inside(inputs["mask"], outputs["places"]),
+            "attention_cells": _covered(inputs["mask"], outputs["strides"][0]),
+            "self_attention_cells": _covered(inputs["mask"], outputs["strides"][-1]),
         }
 
     def _found(self, outputs, inputs):
@@ -151,16 +156,13 @@ def on_finest_map(weights_BKN, cells):
     return total
 
 
-def _inside(mask_BHW, cells):
-    """Rows and columns of a map that lie inside of each image, shape (images, 2)."""
+def _covered(mask_BHW, stride):
+    """Rows and columns of a map that each image covers, shape (images, 2), floats."""
     sides_B2 = tf.stack(
         [
-            tf.reduce_sum(tf.cast(mask_BHW[:, :, 0], tf.int32), axis=1),
-            tf.reduce_sum(tf.cast(mask_BHW[:, 0], tf.int32), axis=1),
+            tf.reduce_sum(tf.cast(mask_BHW[:, :, 0], tf.float32), axis=1),
+            tf.reduce_sum(tf.cast(mask_BHW[:, 0], tf.float32), axis=1),
         ],
         axis=1,
     )
-    # Strides are powers of 2, and maps as large as ceil(side / stride).
-    ratio = tf.cast(tf.shape(mask_BHW)[1:] / cells, tf.float32)
-    stride = tf.cast(2.0 ** tf.round(tf.math.log(ratio) / tf.math.log(2.0)), tf.int32)
-    return -(-sides_B2 // stride)
+    return sides_B2 / tf.cast(stride, tf.float32)

@@ -267,7 +267,8 @@ def scorer(task, model, plan: TrainingPlan, read_valid: Callable[[], Any]):
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             "Scoring while training decodes on TensorFlow, but Keras runs on "
-            f"{keras.backend.backend()}. Train there with monitor=perplexity."
+            f"{keras.backend.backend()}. Train there with monitor="
+            f"{next(iter(task.metrics()), 'loss')}."
         )
     runner, data = task.runner(model), read_valid()
     return lambda: runner.score(data)

@@ -4,7 +4,7 @@ import re
 
 from zoo.presets import SHIPPED
 from zoo.recipe import Recipe
-from zoo.weights import assign_arrays, read_arrays
+from zoo.weights import assign_arrays, model_arrays, read_arrays
 
 
 def start_parts(model, recipe: Recipe) -> None:
@@ -13,7 +13,9 @@ def start_parts(model, recipe: Recipe) -> None:
     Args:
         model: of the recipe, built.
         recipe: its `starts` name parts of the model and files in
-            `saved_models/starts`, whose addresses are those within the part.
+            `saved_models/starts`, whose addresses are those within the part. Layers
+            that the part does not have, as those behind the last map that is read, are
+            left out.
 
     Raises:
         FileNotFoundError: the file is not there.
@@ -23,5 +25,13 @@ def start_parts(model, recipe: Recipe) -> None:
         path = SHIPPED / "starts" / f"{name}.safetensors"
         arrays, _ = read_arrays(path)
         arrays = {f"{part}/{address}": array for address, array in arrays.items()}
+        layers = {_layer(name) for name in model_arrays(model)}
+        known = {name: arrays[name] for name in arrays if _layer(name) in layers}
+        # Of a part that does not exist all are named.
+        arrays = known or arrays
         others = [f"(?!{re.escape(part)}/).*"]
         assign_arrays(model, arrays, path, reset=others)
+
+
+def _layer(address: str) -> str:
+    return address.rpartition("/")[0]
