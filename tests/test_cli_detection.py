@@ -97,6 +97,28 @@ def test_what_cannot_be_is_told(run, folder, cells, tmp_path, arguments, message
     assert message.lower() in " ".join(err.split()).lower()
 
 
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"size": "r50", "anchors": "encoder"}, "anchors=none"),
+        ({"size": "r50", "strides": (8,)}, "strides are of size=small"),
+        ({"size": "tiny", "strides": (8, 16)}, "strides are of size=small"),
+        ({"anchors": "none", "strides": (8, 16)}, "one stride"),
+        ({"dilation": True}, "dilation is of r50"),
+        ({"mask_padding": False}, "mask_padding=False is of r50"),
+        ({"anchors": "learnt", "classification": "softmax"}, "softmax goes with"),
+        ({"anchors": "none", "denoising_groups": 2}, "denoising_groups go with"),
+        ({"anchors": "none", "attention": "modulated"}, "attention goes with"),
+        ({"anchors": "learnt", "distinct": 0.5}, "distinct goes with"),
+        ({"distinct": 1.5}, r"in \[0, 1\].*distinct=1.5"),
+        ({"num_queries": -1}, "at least 1.*num_queries=-1"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        zoo.get("detection_detr", **options)
+
+
 def test_a_fine_tuning_keeps_what_is_known_of_classes_by_name(untrained, tmp_path):
     data = made_up_images(12, seed=3)
     keep = [i for i in range(12) if "disc" not in data.labels[i]]

@@ -9,6 +9,7 @@ from PIL import Image
 from tests.tasks.detection import ToldDetector, made_task
 from zoo.data.labelled_images import LabelledImages
 from zoo.data.made_up_images import ImageBytes
+from zoo.tasks.detection_attention import pixels_of
 from zoo.tasks.detection_graph import on_finest_map
 from zoo.tasks.detection_runner import DetectionRunner
 
@@ -105,6 +106,34 @@ def test_attention_is_cut_to_the_image_and_follows_its_object(runner, tmp_path):
     assert found.plot(tmp_path / "points.png", [(10, 10)]).is_file()
     with pytest.raises(ValueError, match=r"a point outside: \(200, 10\)"):
         found.plot(tmp_path / "points.png", [(200, 10)])
+
+
+def test_maps_of_images_that_end_within_a_cell_are_cut_there(runner):
+    found = runner.attention(picture(200, 45))
+    # 32 x 142 pixels for the model, but 64 at most: 14 x 64, of cells of 8 and 16.
+    assert found.cells == (1.75, 8.0) and found.self_cells == (0.875, 4.0)
+    assert found.attention.shape == (2, 2, 8)
+    assert found.self_attention.shape == (1, 4, 1, 4)
+
+
+def test_attention_in_half_precision_is_told_in_full():
+    class Half(ToldDetector):
+        def attend(self, inputs):
+            found = super().attend(inputs)
+            for name in ("cross_attention", "self_attention"):
+                found[name] = tf.cast(found[name], tf.bfloat16)
+            return found
+
+    found = DetectionRunner(made_task(), Half(BOXES, LOGITS)).attention(picture(64, 64))
+    np.testing.assert_allclose(found.attention.sum(axis=(1, 2)), [1.0, 2.0], rtol=0.02)
+    assert found.attention.dtype == found.self_attention.dtype == np.float32
+
+
+def test_sixteen_bits_are_looked_at_as_the_model_sees_them():
+    ramp = np.arange(0, 65536, 64, dtype=np.uint16).reshape(32, 32)
+    file = io.BytesIO()
+    Image.fromarray(ramp).save(file, "PNG")
+    np.testing.assert_array_equal(pixels_of(file.getvalue())[..., 1], ramp >> 8)
 
 
 def test_a_coarse_cell_spreads_its_weight_over_the_fine_ones():

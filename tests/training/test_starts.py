@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from zoo import registry
 from zoo.recipe import Part, Recipe, TrainingPlan
 from zoo.training import starts
 from zoo.weights import model_arrays, write_arrays
@@ -109,15 +110,18 @@ def test_a_part_that_the_model_has_not_is_refused(folder, arrays):
         starts.start_parts(Parts(), recipe(backbone=FILE))
 
 
-def test_the_backbone_that_ships_fits_its_network():
-    from zoo.models import EfficientNetLite
-    from zoo.presets import SHIPPED
-    from zoo.weights import assign_arrays, read_arrays
-
-    path = SHIPPED / "starts" / "efficientnet_lite0.safetensors"
-    backbone = EfficientNetLite("lite0")
-    backbone.build()
-    assign_arrays(backbone, read_arrays(path)[0], path)
+@pytest.mark.parametrize("options", [{}, {"strides": (8, 16)}])
+def test_the_backbone_that_ships_fits_the_recipe_that_starts_from_it(options):
+    chosen = registry.get("detection_detr", **options)
+    model = chosen.build_model({"num_classes": 3, "num_queries": 7})
+    before = model_arrays(model)
+    starts.start_parts(model, chosen)
+    changed = {
+        name.partition("/")[0]
+        for name, array in model_arrays(model).items()
+        if (array != before[name]).any()
+    }
+    assert changed == {"backbone"}
 
 
 def test_layers_that_a_model_lacks_are_left_out(folder, arrays):
