@@ -6,6 +6,7 @@
 import keras
 from keras import layers, ops
 
+from zoo.layers.object_attention import ObjectAttention
 from zoo.ops.dot_product_attention import dot_product_attention
 
 # Shape letters: B batch, H heads, Q query length, K key length, L either, U units,
@@ -13,7 +14,7 @@ from zoo.ops.dot_product_attention import dot_product_attention
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class ConditionalAttention(layers.Layer):
+class ConditionalAttention(ObjectAttention):
     """Attention whose score is content times content plus position times position.
 
     Use it where queries stand somewhere, as DETR's object queries at their anchors: the
@@ -48,27 +49,11 @@ class ConditionalAttention(layers.Layer):
         >>> output = attention(objects, cells, object_positions, cell_positions)
     """
 
+    projections = ("query", "key", "value", "query_position", "key_position", "output")
+
     def __init__(self, num_heads: int, units: int, dropout: float = 0.0, **kwargs):
-        super().__init__(**kwargs)
-        if num_heads < 1 or units < 1 or units % num_heads:
-            raise ValueError(
-                "units must be a positive multiple of num_heads. Received: "
-                f"units={units}, num_heads={num_heads}."
-            )
-        self.num_heads = num_heads
-        self.units = units
+        super().__init__(num_heads, units, **kwargs)
         self.dropout = dropout
-        self.dense = {
-            name: layers.Dense(units, dtype=self.dtype_policy, name=name)
-            for name in (
-                "query",
-                "key",
-                "value",
-                "query_position",
-                "key_position",
-                "output",
-            )
-        }
         self.weight_dropout = layers.Dropout(
             dropout, dtype=self.dtype_policy, name="dropout"
         )
@@ -101,50 +86,20 @@ class ConditionalAttention(layers.Layer):
         context_BHQD, weights_BHQK = dot_product_attention(
             query_BHQD,
             self._both("key", values, key_positions),
-            self._split("value", values),
+            self.split("value", values),
             key_mask=key_mask,
             drop=self._drop if training else None,
         )
-        batch, _, queries, _ = ops.shape(query_BHQD)
-        context_BQHD = ops.transpose(context_BHQD, (0, 2, 1, 3))
-        output = self.dense["output"](
-            ops.reshape(context_BQHD, (batch, queries, self.units))
-        )
+        output = self.join(context_BHQD)
         return (output, weights_BHQK) if return_weights else output
 
     def _both(self, name: str, content, positions):
         """Content and position side by side in every head."""
-        parts = [self._split(name, content), self._split(f"{name}_position", positions)]
+        parts = [self.split(name, content), self.split(f"{name}_position", positions)]
         return ops.concatenate(parts, axis=-1)
-
-    def _split(self, name: str, inputs_BLX):
-        heads_BLU = self.dense[name](inputs_BLX)
-        batch, length, units = ops.shape(heads_BLU)
-        shape = (batch, length, self.num_heads, units // self.num_heads)
-        return ops.transpose(ops.reshape(heads_BLU, shape), (0, 2, 1, 3))
 
     def _drop(self, weights):
         return self.weight_dropout(weights, training=True)
 
-    def compute_output_spec(
-        self,
-        query,
-        values,
-        query_positions,
-        key_positions,
-        key_mask=None,
-        return_weights=False,
-        training=False,
-    ):
-        batch, queries, _ = query.shape
-        output = keras.KerasTensor(
-            (batch, queries, self.units), dtype=self.compute_dtype
-        )
-        shape = (batch, self.num_heads, queries, values.shape[1])
-        weights = keras.KerasTensor(shape, dtype=self.compute_dtype)
-        return (output, weights) if return_weights else output
-
     def get_config(self):
-        config = super().get_config()
-        config.update(num_heads=self.num_heads, units=self.units, dropout=self.dropout)
-        return config
+        return super().get_config() | {"dropout": self.dropout}

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from zoo.layers.object_attention import ObjectAttention
 from zoo.ops.dot_product_attention import dot_product_attention
 
 # Shape letters: B batch, H heads, Q query length, K key length, U units, D head size.
@@ -24,7 +25,7 @@ _LEAST_SIDE = 1e-2
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class SpatiallyModulatedAttention(layers.Layer):
+class SpatiallyModulatedAttention(ObjectAttention):
     """Multi-head attention in which every head looks at a place of the query's box.
 
     To the score of content a head adds the logarithm of a Gaussian around its place:
@@ -60,20 +61,11 @@ class SpatiallyModulatedAttention(layers.Layer):
         >>> output = attention(objects, cells, boxes, centres)
     """
 
+    projections = ("query", "key", "value", "output")
+
     def __init__(self, num_heads: int, units: int, **kwargs):
         # Half precision is too coarse to say where a cell is.
-        super().__init__(autocast=False, **kwargs)
-        if num_heads < 1 or units < 1 or units % num_heads:
-            raise ValueError(
-                "units must be a positive multiple of num_heads. Received: "
-                f"units={units}, num_heads={num_heads}."
-            )
-        self.num_heads = num_heads
-        self.units = units
-        self.dense = {
-            name: layers.Dense(units, dtype=self.dtype_policy, name=name)
-            for name in ("query", "key", "value", "output")
-        }
+        super().__init__(num_heads, units, autocast=False, **kwargs)
         ring = keras.initializers.Constant(_ring(num_heads))
         starts = {"kernel_initializer": "zeros", "dtype": "float32"}
         self.shift_dense = layers.Dense(
@@ -91,17 +83,13 @@ class SpatiallyModulatedAttention(layers.Layer):
 
     def call(self, query, values, boxes, places, key_mask=None, return_weights=False):
         context_BHQD, weights_BHQK = dot_product_attention(
-            self._split("query", query),
-            self._split("key", values),
-            self._split("value", values),
+            self.split("query", query),
+            self.split("key", values),
+            self.split("value", values),
             bias_BHQK=self.log_gaussians(query, boxes, places),
             key_mask=key_mask,
         )
-        batch, _, queries, _ = ops.shape(context_BHQD)
-        context_BQHD = ops.transpose(context_BHQD, (0, 2, 1, 3))
-        output = self.dense["output"](
-            ops.reshape(context_BQHD, (batch, queries, self.units))
-        )
+        output = self.join(context_BHQD)
         return (output, weights_BHQK) if return_weights else output
 
     def log_gaussians(self, query, boxes, places):
@@ -142,28 +130,6 @@ class SpatiallyModulatedAttention(layers.Layer):
     def _by_head(self, pairs_BQX):
         batch, queries, _ = ops.shape(pairs_BQX)
         return ops.reshape(pairs_BQX, (batch, queries, self.num_heads, 2))
-
-    def _split(self, name: str, inputs_BLX):
-        heads_BLU = self.dense[name](inputs_BLX)
-        batch, length, units = ops.shape(heads_BLU)
-        shape = (batch, length, self.num_heads, units // self.num_heads)
-        return ops.transpose(ops.reshape(heads_BLU, shape), (0, 2, 1, 3))
-
-    def compute_output_spec(
-        self, query, values, boxes, places, key_mask=None, return_weights=False
-    ):
-        batch, queries, _ = query.shape
-        output = keras.KerasTensor(
-            (batch, queries, self.units), dtype=self.compute_dtype
-        )
-        shape = (batch, self.num_heads, queries, values.shape[1])
-        weights = keras.KerasTensor(shape, dtype=self.compute_dtype)
-        return (output, weights) if return_weights else output
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(num_heads=self.num_heads, units=self.units)
-        return config
 
 
 def _ring(num_heads: int) -> np.ndarray:
