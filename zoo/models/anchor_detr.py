@@ -1,7 +1,8 @@
 """A light DETR whose queries stand at anchors: learns small data sets on a CPU."""
 # Carion et al. (2020) with what later papers found to make it converge:
 # - queries are anchors that every layer moves (DAB-DETR, Liu et al., 2022,
-#   https://arxiv.org/abs/2201.12329), and look by content and position apart
+#   https://arxiv.org/abs/2201.12329), and look close to them by a Gaussian (SMCA, Gao
+#   et al., 2021, https://arxiv.org/abs/2101.07448), or by content and position apart
 #   (Conditional DETR, Meng et al., 2021, https://arxiv.org/abs/2108.06152).
 # - the first anchors are the encoder's own best guesses (Deformable DETR, Zhu et al.,
 #   2021, https://arxiv.org/abs/2010.04159, section 4.2; its gradients stop there).
@@ -159,7 +160,9 @@ class AnchorDetr(Detector):
         self.proposal_head = self.proposal_boxes = None
         if self.anchors == "encoder":
             self.proposal_dense = layers.Dense(units, name="proposal_dense", **dtype)
-            self.proposal_norm = _norm("proposal_norm", dtype)
+            self.proposal_norm = layers.LayerNormalization(
+                epsilon=1e-5, name="proposal_norm", **dtype
+            )
             self.proposal_head = self._class_head("proposal_head")
             self.proposal_boxes = BoxHead(units, name="proposal_box")
         self.label_embedding = self.noise = None
@@ -376,10 +379,6 @@ def _check_sizes(num_queries, units, num_layers, distinct):
 def _rows_at(places, *arrays):
     """The rows of each array, (batch, rows, …), at places, (batch, chosen)."""
     return [ops.take_along_axis(each, places[..., None], axis=1) for each in arrays]
-
-
-def _norm(name, dtype):
-    return layers.LayerNormalization(epsilon=1e-5, name=name, **dtype)
 
 
 def _rows(cells, *last):

@@ -4,7 +4,7 @@ import re
 
 from zoo.presets import SHIPPED
 from zoo.recipe import Recipe
-from zoo.weights import assign_arrays, model_arrays, read_arrays
+from zoo.weights import assign_arrays, read_arrays, weight_address
 
 
 def start_parts(model, recipe: Recipe) -> None:
@@ -25,7 +25,7 @@ def start_parts(model, recipe: Recipe) -> None:
         path = SHIPPED / "starts" / f"{name}.safetensors"
         arrays, _ = read_arrays(path)
         arrays = {f"{part}/{address}": array for address, array in arrays.items()}
-        layers = {_layer(name) for name in model_arrays(model)}
+        layers = {_layer(weight_address(weight)) for weight in model.weights}
         known = {name: arrays[name] for name in arrays if _layer(name) in layers}
         # Of a part that does not exist all are named.
         arrays = known or arrays
