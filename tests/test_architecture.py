@@ -31,6 +31,8 @@ MAY_IMPORT = {
     "weights": {"files"},
     "export": {"files"},
     "serving": {"files"},
+    "client": {"highlights", "pictures", "plots"},
+    "deployment": {"files"},
     "tasks": {"data", "decoding", "export", "files", "highlights", "inference"}
     | {"losses", "metrics", "ops", "pictures", "plots", "values"},
     "presets": {"deltas", "files", "recipe", "registry", "values", "weights"},
@@ -51,7 +53,8 @@ MAY_IMPORT = {
     | {"weights"},
     "cli": {"files", "plots", "presets", "pretrained", "recipe", "registry"}
     | {"converters", "data", "decoding", "highlights", "metrics", "reliability_plot"}
-    | {"pictures", "serving", "studies", "tasks", "training", "values"},
+    | {"deployment", "export", "pictures", "serving", "studies", "tasks", "training"}
+    | {"values"},
     "__init__": {"presets", "pretrained", "registry"},
     "__main__": {"cli"},
 }

@@ -1,0 +1,1 @@
+"""Files with which exports are deployed."""
