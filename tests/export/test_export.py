@@ -83,7 +83,7 @@ def test_a_failing_save_leaves_nothing_behind(tmp_path, monkeypatch):
     def fail(*arguments, **more):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("zoo.export.write_json", fail)
+    monkeypatch.setattr("zoo.export.write.write_json", fail)
     with pytest.raises(OSError, match="space"):
         export(_exportable(lambda numbers: {"out": numbers}), tmp_path / "model")
     assert list((tmp_path / "model").iterdir()) == []
