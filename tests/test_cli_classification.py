@@ -291,8 +291,8 @@ def test_every_likely_label_of_several_is_named_and_no_more_than_three_others():
 
 
 def test_an_export_of_pairs_is_asked_for_pairs(monkeypatch, tmp_path):
-    from zoo import serving
     from zoo.cli.exported import evaluate_export
+    from zoo.export import check_export
 
     (tmp_path / "1" / "assets.extra").mkdir(parents=True)
     (tmp_path / "1" / "saved_model.pb").write_bytes(b"")
@@ -311,7 +311,7 @@ def test_an_export_of_pairs_is_asked_for_pairs(monkeypatch, tmp_path):
             for _, inputs in requests
         ]
 
-    monkeypatch.setattr(serving, "answer_export", answer)
+    monkeypatch.setattr(check_export, "answer_export", answer)
     rows = [(f"one {n}", f"other {n}", "买") for n in range(70)]
     data = write(tmp_path / "pairs.csv", rows, ("text", "text_pair", "label"))
     found = evaluate_export(tmp_path, data, None, {"columns": None})

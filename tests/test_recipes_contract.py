@@ -11,7 +11,7 @@ import pytest
 
 import zoo
 from zoo import registry
-from zoo.serving import check_export
+from zoo.export.check_export import check_export
 
 ROOT = Path(__file__).parents[1]
 RECIPES = registry.names()

@@ -9,15 +9,9 @@ import tensorflow as tf
 
 import zoo
 from zoo.export import Exportable, ExportRefused, audit, export, next_version
-from zoo.files import MANIFEST, read_json, write_json
+from zoo.export.check_export import answer_export, check_export, run_export
+from zoo.files import MANIFEST, read_json
 from zoo.models import Transformer
-from zoo.serving import (
-    ExportCheckFailed,
-    answer_export,
-    check_export,
-    run_export,
-    version_folder,
-)
 from zoo.tasks.translation import TranslationTask
 
 
@@ -293,40 +287,6 @@ def test_weights_are_written_once_for_all_signatures(alternatives, folded):
         "with_alignment",
         "score",
     ]
-
-
-def test_a_wrong_answer_fails_the_check(exported, tmp_path):
-    broken = tmp_path / "1"
-    shutil.copytree(exported, broken)
-    file = broken / "assets.extra" / "zoo.json"
-    manifest = read_json(file)
-    manifest["signatures"]["serving_default"]["answer"]["scores"][0] -= 0.01
-    write_json(file, manifest)
-    with pytest.raises(ExportCheckFailed, match=r"serving_default\.scores"):
-        check_export(tmp_path)
-
-
-def test_a_damaged_export_fails_the_check(exported, tmp_path):
-    broken = tmp_path / "1"
-    shutil.copytree(exported, broken)
-    data = next((broken / "variables").glob("*.data-*"))
-    data.write_bytes(data.read_bytes()[:1000])
-    with pytest.raises(ExportCheckFailed, match="does not answer"):
-        check_export(broken)
-
-
-def test_the_highest_version_is_chosen(tmp_path):
-    for name in ("2", "10", "notes"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "saved_model.pb").write_bytes(b"")
-    assert version_folder(tmp_path).name == "10"
-    with pytest.raises(ValueError, match="holds no export"):
-        version_folder(tmp_path / "nothing")
-
-
-def test_an_unknown_signature_is_named(exported):
-    with pytest.raises(ExportCheckFailed, match="No signature 'nope'"):
-        run_export(exported, {"nope": {"texts": ["x"]}})
 
 
 def test_the_manifest_is_plain_json(exported):

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zoo.export.check_export import check_export
 from zoo.files import MANIFEST, read_json
 from zoo.inference import INT8_ENVIRONMENT
-from zoo.serving import check_export
 
 ROOT = Path(__file__).parents[2]
 

@@ -17,7 +17,7 @@ def is_export(source: str) -> bool:
 
 def details_of(folder) -> dict:
     """What an export says of its task."""
-    from zoo.serving import version_folder
+    from zoo.export.check_export import version_folder
 
     return read_json(version_folder(folder) / MANIFEST)["details"]
 
@@ -37,7 +37,7 @@ def evaluate_export(folder, data, target, reading: dict) -> dict:
 
 def exported_alignment(folder, text: str) -> tuple:
     """Source pieces, target pieces and weights of a translation."""
-    from zoo.serving import run_export
+    from zoo.export.check_export import run_export
 
     answer = run_export(folder, {"with_alignment": {"texts": [text]}})["with_alignment"]
     sources, targets = answer["source_lengths"][0], answer["target_lengths"][0]
@@ -50,8 +50,8 @@ def exported_alignment(folder, text: str) -> tuple:
 
 def exported_highlight(folder, text: str):
     """What an exported classifier looked at."""
+    from zoo.export.check_export import run_export
     from zoo.highlights import Highlight
-    from zoo.serving import run_export
 
     answer = run_export(folder, {"with_attention": {"texts": [text]}})["with_attention"]
     title = (
@@ -65,7 +65,7 @@ def exported_highlight(folder, text: str):
 
 def _answers(folder, texts: list[str], name: str, pairs=()) -> list:
     """One output of the signature that serves, for all texts or pairs of texts."""
-    from zoo.serving import answer_export
+    from zoo.export.check_export import answer_export
 
     inputs = {"texts": texts} | ({"text_pairs": pairs} if pairs else {})
     batches = [
@@ -105,7 +105,7 @@ def _evaluate_labels(folder, about: dict, data, columns):
 
 def _names(folder) -> tuple[str, ...]:
     """The labels of an export; of very many, its manifest does not list them."""
-    from zoo.serving import version_folder
+    from zoo.export.check_export import version_folder
 
     path = version_folder(folder) / "assets.extra" / "labels.txt"
     return tuple(path.read_text(encoding="utf-8").split("\n")[:-1])

@@ -55,26 +55,31 @@ def check_export(
         list[Path] | None,
         typer.Option(help="Also answer for this image file; repeatable."),
     ] = None,
+    site: Annotated[
+        Path | None,
+        typer.Option(help="A site-packages folder with another TensorFlow."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Load an export in a clean process and compare with what was recorded."""
-    from zoo.serving.check_export import check_export, run_export, version_folder
+    from zoo.export.check_export import check_export, run_export, version_folder
 
     with err.status("Checking in a clean process"):
         report = {
             "export": str(version_folder(folder)),
-            "signatures": check_export(folder),
+            "signatures": check_export(folder, site),
         }
         if text or image:
             inputs = {"texts": text} if text else {"image_bytes": _files(image)}
             request = {"serving_default": inputs}
-            report["answers"] = run_export(folder, request)["serving_default"]
+            report["answers"] = run_export(folder, request, site)["serving_default"]
     if as_json:
         return print_json(report)
     for name, found in report["signatures"].items():
         out.print(
             f"{name}: {found['values']} values as recorded, largest difference "
-            f"{found['largest_difference']:.1e}"
+            f"{found['largest_difference']:.1e}; warm-up records replayed: "
+            f"{found['warm_up_records']}"
         )
     asked = [*(text or []), *(image or [])]
     for one, answer in zip(asked, _plain(report.get("answers", {})), strict=True):
@@ -116,8 +121,8 @@ def demo(
     preset: Annotated[str, typer.Option()] = "translation_transformer/en-zh",
 ) -> None:
     """Translate, draw the alignment, export, and ask the export in a clean process."""
-    from zoo.serving import check_export as check
-    from zoo.serving import run_export
+    from zoo.export.check_export import check_export as check
+    from zoo.export.check_export import run_export
 
     preset_folder(preset)
     folder.mkdir(parents=True, exist_ok=True)

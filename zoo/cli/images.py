@@ -57,7 +57,7 @@ def show_image(source: str, image: str, path, looks: bool, points, options, load
 
 def exported_attention(folder, image):
     """What an exported detector found in an image, and where it looked."""
-    from zoo.serving import run_export
+    from zoo.export.check_export import run_export
     from zoo.tasks.detection_attention import DetectionAttention
 
     file = Path(image).read_bytes()
