@@ -1,0 +1,64 @@
+"""Numbered folders of a base path, and whether their files are all there."""
+
+import os
+import time
+from pathlib import Path
+
+_GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
+
+
+class VersionFolders:
+    """Finds the versions below a base path that are written to their end.
+
+    A copy may take its time, and a server that takes up half a version fails. So a
+    version counts as whole when its files, their sizes and times are as they were at
+    the last look, or when nothing in it was touched for `quiet_seconds`.
+
+    Args:
+        base_path: the folder whose numbered folders are versions.
+        quiet_seconds: longer than the time between two looks.
+    """
+
+    def __init__(self, base_path, quiet_seconds: float):
+        self.base_path = Path(base_path)
+        self._quiet = quiet_seconds
+        self._seen: dict[int, tuple] = {}
+
+    def find(self) -> dict[int, Path]:
+        """Folders by version, whole or not.
+
+        Raises:
+            OSError: the base path is not there, or not readable.
+        """
+        with os.scandir(self.base_path) as entries:
+            return {
+                int(entry.name): Path(entry.path)
+                for entry in sorted(entries, key=lambda entry: entry.name)
+                if entry.name.isascii() and entry.name.isdigit() and entry.is_dir()
+            }
+
+    def files(self, version: int, folder: Path) -> tuple | None:
+        """Names, sizes and times of a version's files; none while it is written."""
+        found = _files(folder)
+        before, self._seen[version] = self._seen.get(version), found
+        if found is None or not any(name in _GRAPHS for name, *_ in found):
+            return None
+        # The time of the inode's last change: a copy cannot set it back.
+        latest = max(changed for *_, changed in found)
+        if found == before or latest < time.time() - self._quiet:
+            return found
+        return None
+
+
+def _files(folder: Path) -> tuple | None:
+    found = []
+    try:
+        for parent, _, names in os.walk(folder):
+            for name in names:
+                path = os.path.join(parent, name)
+                stat = os.stat(path)
+                name = os.path.relpath(path, folder)
+                found.append((name, stat.st_size, stat.st_mtime_ns, stat.st_ctime))
+    except OSError:  # A file went while it was looked at.
+        return None
+    return tuple(sorted(found))

@@ -1,0 +1,97 @@
+"""Requests that a version answers before it is served."""
+
+import logging
+from pathlib import Path
+
+import tensorflow as tf
+
+from zoo.serving.errors import ServingError, as_serving_error, invalid
+
+WARM_UP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
+MOST_RECORDS = 1000
+_log = logging.getLogger(__name__)
+
+
+def warm_up(servable) -> int:
+    """Replays the records of a version's warm-up file through its own methods.
+
+    Args:
+        servable: a `Servable`, whose `folder` may hold the file.
+
+    Returns:
+        How many records were replayed; 0 without a file.
+
+    Raises:
+        ServingError: the file is not readable, holds more than 1000 records, or one of
+            them fails. A server that stops here keeps the older version.
+    """
+    path = servable.folder / WARM_UP_FILE
+    if not path.is_file():
+        return 0
+    done = 0
+    for record in _records(path):
+        if done == MOST_RECORDS:
+            raise invalid(
+                f"Number of warmup records exceeds the maximum ({MOST_RECORDS}) "
+                f"at {path}"
+            )
+        try:
+            _replay(servable, record)
+        except ServingError as error:
+            raise ServingError(
+                error.code, f"{error.message} (record {done} of {path})"
+            ) from error
+        done += 1
+    return done
+
+
+def serialized_examples(message) -> list[bytes]:
+    """The examples of a `tensorflow.serving.Input`, each joined with their context.
+
+    Two messages joined as bytes are read as one that holds the fields of both; where
+    both have a field, the example's wins.
+    """
+    if message.WhichOneof("kind") == "example_list_with_context":
+        listed = message.example_list_with_context
+        context = listed.context.SerializeToString()
+        return [context + each.SerializeToString() for each in listed.examples]
+    return [each.SerializeToString() for each in message.example_list.examples]
+
+
+def _records(path):
+    try:
+        for record in tf.data.TFRecordDataset(str(path)):
+            yield record.numpy()
+    except tf.errors.OpError as error:
+        found = as_serving_error(error)
+        raise ServingError(
+            found.code,
+            f"{found.message}. Please verify your warmup data is in TFRecord format.",
+        ) from error
+
+
+def _replay(servable, record: bytes) -> None:
+    from google.protobuf.message import DecodeError
+    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+    try:
+        log = PredictionLog.FromString(record)
+    except DecodeError as error:
+        raise invalid(f"Failed to parse warmup record: {error}") from error
+    kind = log.WhichOneof("log_type")
+    if kind == "predict_log":
+        request = log.predict_log.request
+        inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+        servable.predict(
+            request.model_spec.signature_name, inputs, list(request.output_filter)
+        )
+    elif kind in ("classify_log", "regress_log"):
+        request = getattr(log, kind).request
+        ask = servable.classify if kind == "classify_log" else servable.regress
+        ask(request.model_spec.signature_name, serialized_examples(request.input))
+    elif kind is None:
+        raise invalid("A warmup record holds no request.")
+    else:
+        _log.warning(
+            "%s: a warm-up record of the kind %s is passed over.", servable.folder, kind
+        )
