@@ -2,16 +2,14 @@
 
 import importlib.util
 import json
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.commands import run_zoo
 from zoo.metrics.detection import as_coco_truth
 from zoo.tasks.detection import DetectionTask
 from zoo.tasks.text_classification import TextClassificationTask
@@ -91,7 +89,7 @@ def test_it_has_commands_to_run():
 def test_its_zoo_commands_run_in_order(part, folder):
     prepared = 0
     for command in PARTS[part]:
-        environment = dict(os.environ)
+        environment = {}
         if command.startswith("KERAS_BACKEND=jax "):
             if importlib.util.find_spec("jax") is None:
                 continue
@@ -106,13 +104,7 @@ def test_its_zoo_commands_run_in_order(part, folder):
             command = re.sub(r"\brun\b(?=$|/)", f"run{prepared}", command.strip())
         words = shlex.split(command)
         assert words[0] == "zoo", command
-        done = subprocess.run(
-            [sys.executable, "-m", "zoo", *words[1:]],
-            cwd=folder,
-            env=environment | {"PYTHONPATH": str(Path(__file__).parents[1])},
-            capture_output=True,
-            text=True,
-        )
+        done = run_zoo(words[1:], folder, **environment)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
         for picture in re.findall(r"--(?:out|reliability) (\S+\.png)", command):
             assert (folder / picture).stat().st_size > 1_000
