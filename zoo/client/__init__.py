@@ -1,1 +1,29 @@
-"""Clients of TF Serving, over REST and gRPC, without TensorFlow."""
+"""A client of TF Serving, over REST and gRPC, without TensorFlow.
+
+from zoo.client import Client
+
+with Client("http://localhost:8501", "en-zh") as client:
+    print(client.translate(["Where is the cat?"]))
+    client.align("Where is the cat?").plot("heatmap.png")
+"""
+
+from zoo.client.client import Client
+from zoo.client.descriptions import Metadata, Signature, TensorSpec, VersionStatus
+from zoo.client.detections import Detection, Look
+from zoo.client.errors import ServerError
+from zoo.client.retries import Retries
+from zoo.client.translations import Alignment, Translation
+
+__all__ = [
+    "Alignment",
+    "Client",
+    "Detection",
+    "Look",
+    "Metadata",
+    "Retries",
+    "ServerError",
+    "Signature",
+    "TensorSpec",
+    "Translation",
+    "VersionStatus",
+]
