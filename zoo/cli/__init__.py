@@ -16,6 +16,7 @@ from zoo.cli import (
     catalogue,
     checking,
     converting,
+    deploying,
     exporting,
     finetuning,
     studies,
@@ -43,6 +44,7 @@ app.command()(using.score)
 app.command()(using.plot)
 app.command()(exporting.export)
 app.command("check-export")(exporting.check_export)
+app.command()(deploying.deploy)
 app.command()(exporting.demo)
 app.add_typer(studies.app, name="study")
 
