@@ -1,0 +1,75 @@
+"""Bodies of HTTP requests, read up to a limit, packed or not."""
+
+import zlib
+from collections.abc import AsyncIterator, Mapping
+
+# gzip's own header and checksum.
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class BodyRefused(Exception):
+    """A body that is not read to its end.
+
+    Attributes:
+        http_status: 400, 413 or 415.
+        message: for the one who sent it.
+    """
+
+    def __init__(self, http_status: int, message: str):
+        super().__init__(message)
+        self.http_status = http_status
+        self.message = message
+
+
+async def read_body(
+    headers: Mapping[str, str], chunks: AsyncIterator[bytes], most_bytes: int
+) -> bytes:
+    """A body as it was sent.
+
+    Raises:
+        BodyRefused: it is longer than `most_bytes`, or says so.
+    """
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length) > most_bytes:
+        raise _too_long(most_bytes)
+    parts, total = [], 0
+    async for chunk in chunks:
+        total += len(chunk)
+        if total > most_bytes:
+            raise _too_long(most_bytes)
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def unpacked(body: bytes, headers: Mapping[str, str], most_bytes: int) -> bytes:
+    """A body without its compression; never more than `most_bytes` of it.
+
+    Raises:
+        BodyRefused: it is longer, damaged, or packed in another way than gzip.
+    """
+    coding = headers.get("content-encoding", "identity").strip().lower()
+    if coding in ("", "identity"):
+        return body
+    if coding not in ("gzip", "x-gzip"):
+        raise BodyRefused(415, f"Content-Encoding {coding} is not supported, gzip is.")
+    parts, total = [], 0
+    while body:
+        stream = zlib.decompressobj(_GZIP)
+        try:
+            parts.append(stream.decompress(body, most_bytes - total + 1))
+        except zlib.error as error:
+            raise BodyRefused(400, f"The body is not gzip: {error}") from None
+        total += len(parts[-1])
+        if total > most_bytes:
+            raise _too_long(most_bytes)
+        if not stream.eof:
+            raise BodyRefused(400, "The body is not gzip: it ends too early.")
+        body = stream.unused_data
+    return b"".join(parts)
+
+
+def _too_long(most_bytes: int) -> BodyRefused:
+    return BodyRefused(
+        413,
+        f"The body is longer than {most_bytes} bytes, which this server's limit is.",
+    )
