@@ -140,9 +140,10 @@ class ModelVersions:
 
     @property
     def settled(self) -> bool:
-        """Whether something is served, or all that there is to load has failed."""
+        """Whether enough is served, labels included, or there is no more to load."""
         with self._lock:
-            return bool(self._live) or self._polled.is_set()
+            labelled = set(self.config.labels.values()) <= self._live.keys()
+            return (bool(self._live) and labelled) or self._polled.is_set()
 
     def poll(self) -> None:
         """Looks once: loads what is new, lets go of what is no longer wanted."""
