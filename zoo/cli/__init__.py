@@ -19,6 +19,7 @@ from zoo.cli import (
     deploying,
     exporting,
     finetuning,
+    serving,
     studies,
     training,
     using,
@@ -45,6 +46,7 @@ app.command()(using.plot)
 app.command()(exporting.export)
 app.command("check-export")(exporting.check_export)
 app.command()(deploying.deploy)
+app.command()(serving.serve)
 app.command()(exporting.demo)
 app.add_typer(studies.app, name="study")
 
