@@ -12,6 +12,9 @@ import tensorflow as tf
 from zoo.serving.errors import ServingError, as_serving_error
 
 _LOADING = threading.Lock()
+# Without the wrapper that tells every user that new programs should not call it.
+_load = tf.compat.v1.saved_model.load
+_load = getattr(_load, "__wrapped__", _load)
 
 
 class SavedSession:
@@ -33,9 +36,7 @@ class SavedSession:
         _load_text_operations()
         self._session = tf.compat.v1.Session(graph=tf.Graph())
         try:
-            meta_graph = tf.compat.v1.saved_model.load(
-                self._session, ["serve"], str(folder)
-            )
+            meta_graph = _load(self._session, ["serve"], str(folder))
         except Exception as error:
             self.close()
             raise _load_error(error) from error
@@ -85,8 +86,8 @@ def _array(value) -> np.ndarray:
 
 def _load_error(error: Exception) -> ServingError:
     found = as_serving_error(error)
-    # The Python loader's own words, for a folder that is no SavedModel.
-    if isinstance(error, (OSError, RuntimeError)):
+    # The Python loader's own words, for a folder that is no whole SavedModel.
+    if isinstance(error, (OSError, RuntimeError, ValueError)):
         broken = "Cannot parse" in str(error)
         return ServingError("DATA_LOSS" if broken else "NOT_FOUND", str(error))
     return found

@@ -87,5 +87,11 @@ def shape_name(sizes) -> str:
 
 
 def type_name(dtype) -> str:
-    name = "string" if getattr(dtype, "kind", "") in "OSU" else tf.as_dtype(dtype).name
+    """What TensorFlow's messages call a type of NumPy's or of its own."""
+    if isinstance(dtype, np.dtype) and dtype.kind in "OSU":
+        return "string"
+    try:
+        name = tf.as_dtype(dtype).name
+    except TypeError:
+        return str(dtype)
     return _TYPE_NAMES.get(name, name)

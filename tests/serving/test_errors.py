@@ -1,0 +1,43 @@
+import grpc
+import pytest
+import tensorflow as tf
+
+from zoo.serving.errors import (
+    CODES,
+    HTTP_STATUS,
+    ServingError,
+    as_serving_error,
+    invalid,
+)
+
+
+def test_codes_are_those_of_grpc():
+    numbers = {code.name: code.value[0] for code in grpc.StatusCode}
+    assert {name: number for number, name in enumerate(CODES)} == numbers
+    assert set(HTTP_STATUS) == set(CODES)
+
+
+def test_a_wrong_request_is_not_the_servers_fault():
+    error = invalid("no")
+    assert (error.code, error.message, error.http_status) == (
+        "INVALID_ARGUMENT",
+        "no",
+        400,
+    )
+
+
+def test_an_unknown_code_is_refused():
+    with pytest.raises(ValueError, match="OOPS"):
+        ServingError("OOPS", "")
+
+
+def test_tensorflows_errors_keep_code_and_message():
+    error = tf.errors.ResourceExhaustedError(None, None, "no memory")
+    found = as_serving_error(error)
+    assert (found.code, found.message) == ("RESOURCE_EXHAUSTED", "no memory")
+
+
+def test_other_errors_are_told_by_their_kind():
+    found = as_serving_error(KeyError("x"))
+    assert (found.code, found.message) == ("INTERNAL", "KeyError: 'x'")
+    assert as_serving_error(found) is found
