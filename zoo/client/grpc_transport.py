@@ -149,7 +149,8 @@ class GrpcTransport:
 
     def _failure(self, error) -> Exception:
         code, words = error.code().name, error.details() or ""
-        if code == "DEADLINE_EXCEEDED" and words in ("", "Deadline Exceeded"):
+        # In grpcio's words it ran out here, in others at the server.
+        if code == "DEADLINE_EXCEEDED" and "Deadline Exceeded" in words:
             return overdue(self.address)
         if code != "UNAVAILABLE":
             return ServerError(code, words)

@@ -20,7 +20,7 @@ def checked_texts(texts, name: str) -> list[str]:
 
 
 def text_pairs(texts, others, name: str) -> dict[str, list[str]]:
-    """Texts, and as many others by their name; raises `ValueError` of another number."""
+    """Texts, and others by their name; raises `ValueError` of another number."""
     both = {"texts": checked_texts(texts, "texts"), name: checked_texts(others, name)}
     if len(texts) != len(others):
         raise ValueError(
@@ -31,7 +31,7 @@ def text_pairs(texts, others, name: str) -> dict[str, list[str]]:
 
 
 def text_inputs(texts, pairs) -> dict[str, list[str]]:
-    """Inputs of a classifier: texts, and a second text for each of a model for pairs."""
+    """Inputs of a classifier: texts, and of a model for pairs a second text each."""
     if pairs is None:
         return {"texts": checked_texts(texts, "texts")}
     found = text_pairs(texts, pairs, "pairs")
