@@ -59,7 +59,6 @@ def serve(
     """
     if bool(sources) == bool(config):
         raise typer.BadParameter("Name models, or pass --config; one of the two.")
-    ended = _ended_by_signals()
     with contextlib.ExitStack() as stack:
         folders = _folders(sources or (), exports, stack)
         _set_environment(folders)
@@ -79,6 +78,7 @@ def serve(
         with err.status("Loading"):
             server.start()
         try:
+            ended = _ended_by_signals()
             _say(server, models, configs)
             ended.wait()
         finally:

@@ -43,7 +43,7 @@ CODES = (
 )
 
 
-class ServingError(Exception):
+class ServingError(RuntimeError):
     """A request, or the load of a version, that went wrong.
 
     Attributes:
@@ -75,10 +75,9 @@ def as_serving_error(error: Exception) -> ServingError:
     """
     if isinstance(error, ServingError):
         return error
-    # A session words an error anew; what TensorFlow said stands behind it.
-    if isinstance(getattr(error.__context__, "error_code", None), int):
-        error = error.__context__
     number = getattr(error, "error_code", None)
     if isinstance(number, int) and 0 < number < len(CODES):
-        return ServingError(CODES[number], error.message)
+        # A session words an error anew; what TensorFlow said stands behind it.
+        first = getattr(error.__context__, "message", error.message)
+        return ServingError(CODES[number], first)
     return ServingError("INTERNAL", f"{type(error).__name__}: {error}")
