@@ -227,7 +227,10 @@ def _short(flat: list) -> str:
 
 def _bytes(value) -> bytes:
     if isinstance(value, dict) and set(value) == {"b64"}:
-        return base64.b64decode(value["b64"], validate=True)
+        try:
+            return base64.b64decode(value["b64"], validate=True)
+        except ValueError as error:
+            raise Failed(f"no base64: {value!r:.80}") from error
     if not isinstance(value, str | bytes):
         raise Failed(f"expected a string and received {value!r:.80}")
     return value if isinstance(value, bytes) else value.encode()
