@@ -79,10 +79,7 @@ class DeployedModel:
     @property
     def size(self) -> int:
         """Bytes of the largest version."""
-        return max(
-            sum(path.stat().st_size for path in self.folder(version).rglob("*"))
-            for version in self.versions
-        )
+        return max(map(_size, map(self.folder, self.versions)))
 
     @property
     def batches_by_itself(self) -> bool:
@@ -94,3 +91,7 @@ class DeployedModel:
 
     def folder(self, version: int) -> Path:
         return Path(self.base_path) / str(version)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
