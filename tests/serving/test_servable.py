@@ -144,6 +144,14 @@ def test_a_failing_graph_says_what_tensorflow_says(tiny):
     assert "Original stack trace" not in message and "defined at" not in message
 
 
+def test_a_graph_that_takes_too_long_is_stopped(tiny):
+    assert tiny.predict("count", {"times": np.int64(7)}, (), 30)[1]["times"] == 7
+    endless = {"times": np.int64(2**62)}
+    assert _refusal(tiny.predict, "count", endless, (), 0.05)[0] == "DEADLINE_EXCEEDED"
+    # The session is still of use.
+    assert tiny.predict("count", {"times": np.int64(5)})[1]["times"] == 5
+
+
 def test_classify_gives_each_example_its_labels_and_scores(tiny):
     name, results = tiny.classify("classify", [_example(b"abc"), _example(b"bonjo")])
     assert name == "classify"

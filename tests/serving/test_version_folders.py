@@ -18,7 +18,7 @@ def _version(base_path, version, *names):
 
 
 def test_versions_are_folders_whose_names_are_numbers(tmp_path):
-    for name in ("2", "0011", ".3.tmp", "v4", "-5", "²", "6.old"):
+    for name in ("2", "0011", ".3.tmp", "v4", "-5", "²", "6.old", "9" * 19):
         (tmp_path / name).mkdir()
     (tmp_path / "7").write_text("a file", encoding="utf-8")
     found = VersionFolders(tmp_path, 0).find()

@@ -65,12 +65,18 @@ class Tiny(tf.Module):
         with tf.control_dependencies([check]):
             return {"roots": tf.sqrt(numbers)}
 
+    @_takes(times=((), tf.int64))
+    def count(self, times):
+        one = tf.ones([], tf.int64)
+        body, start = (lambda i: (i + one,)), (tf.zeros_like(times),)
+        return {"times": tf.while_loop(lambda i: i < times, body, start)[0]}
+
 
 def export_tiny(base_path, version: int) -> Path:
     """Writes a version whose answers carry its number."""
     folder = Path(base_path) / str(version)
     module = Tiny(version)
-    names = ("classify", "regress", "pictures", "total", "positive", "checked")
+    names = ("classify", "regress", "pictures", "total", "positive", "checked", "count")
     signatures = {name: getattr(module, name) for name in names}
     signatures["serving_default"] = module.describe
     tf.saved_model.save(module, str(folder), signatures=signatures)

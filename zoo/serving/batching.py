@@ -37,7 +37,10 @@ class BatchQueue:
     Rows are joined on axis 0. Only requests whose other dimensions are equal are
     joined. Rows of a caller are answered to that caller, in order. It differs from
     TF Serving in what a failure does: when a joined run fails, each of its requests is
-    run alone, so that nobody gets the error of another.
+    run alone, so that nobody gets the error of another; and its threads are its own.
+
+    As in TF Serving, what a model pads to the longest row of its run is padded to the
+    longest row of all callers: such answers are as wide as the run was.
 
     Args:
         run: answers inputs by name with outputs by name; any number of threads may

@@ -34,7 +34,10 @@ class SavedSession:
 
     def __init__(self, folder):
         _load_text_operations()
-        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        # Memory of an accelerator is taken as it is needed, not all at once.
+        options = tf.compat.v1.GPUOptions(allow_growth=True)
+        config = tf.compat.v1.ConfigProto(gpu_options=options)
+        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
         try:
             meta_graph = _load(self._session, ["serve"], str(folder))
         except Exception as error:

@@ -34,7 +34,7 @@ class VersionFolders:
             return {
                 int(entry.name): Path(entry.path)
                 for entry in sorted(entries, key=lambda entry: entry.name)
-                if entry.name.isascii() and entry.name.isdigit() and entry.is_dir()
+                if _is_version(entry.name) and entry.is_dir()
             }
 
     def files(self, version: int, folder: Path) -> tuple | None:
@@ -48,6 +48,11 @@ class VersionFolders:
         if found == before or latest < time.time() - self._quiet:
             return found
         return None
+
+
+def _is_version(name: str) -> bool:
+    """Whether a folder's name is a number of 63 bits, as a request can name it."""
+    return name.isascii() and name.isdigit() and len(name) < 30 and int(name) < 2**63
 
 
 def _files(folder: Path) -> tuple | None:
