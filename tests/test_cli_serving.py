@@ -103,5 +103,5 @@ def test_what_cannot_be_served_is_told(run, tmp_path, monkeypatch, arguments, me
     for base in ("base", "other/base"):
         (tmp_path / base / "1").mkdir(parents=True)
         (tmp_path / base / "1" / "saved_model.pb").touch()
-    code, out, err = run("serve", *arguments)
+    code, _, err = run("serve", *arguments)
     assert code in (1, 2) and message in " ".join(err.split())
