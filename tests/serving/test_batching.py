@@ -17,7 +17,7 @@ class Squares:
         self.rows = []
         self.gate = gate
 
-    def __call__(self, inputs):
+    def __call__(self, inputs, seconds=None):
         if self.gate is not None:
             assert self.gate.wait(10)
         x = inputs["x"]
@@ -137,7 +137,7 @@ def test_a_failing_request_fails_alone():
 def test_answers_without_the_rows_of_the_inputs_are_asked_for_one_by_one():
     runs = []
 
-    def total(inputs):
+    def total(inputs, seconds):
         runs.append(len(inputs["x"]))
         return {"total": inputs["x"].sum(keepdims=True)}
 
@@ -153,7 +153,8 @@ def test_answers_without_the_rows_of_the_inputs_are_asked_for_one_by_one():
 
 def test_inputs_without_a_common_axis_of_rows_are_run_as_they_are():
     queue = BatchQueue(
-        lambda inputs: {"y": inputs["x"] * inputs["factor"]}, BatchingParameters(2)
+        lambda inputs, seconds: {"y": inputs["x"] * inputs["factor"]},
+        BatchingParameters(2),
     )
     answer = queue.run({"x": np.arange(5), "factor": np.array(3)})
     np.testing.assert_array_equal(answer["y"], 3 * np.arange(5))
@@ -182,6 +183,31 @@ def test_joined_runs_are_filled_up_too():
         found = [each.result(10)["square"].ravel().tolist() for each in asked]
     assert found == [[9, 9], [25, 25]]
     assert model.rows == [5]
+
+
+def test_a_caller_waits_no_longer_than_it_said_and_the_others_get_their_answers():
+    gate, seconds = threading.Event(), []
+
+    def slow(inputs, left):
+        seconds.append(left)
+        assert gate.wait(10)
+        return dict(inputs)
+
+    queue = BatchQueue(slow, BatchingParameters(2, 60_000_000, 100, 1))
+    with ThreadPoolExecutor(3) as pool:
+        patient = pool.submit(queue.run, {"x": np.full((1, 1), 3)}, 30)
+        hasty = pool.submit(queue.run, {"x": np.full((1, 1), 5)}, 0.05)
+        with pytest.raises(ServingError) as raised:
+            hasty.result(10)
+        assert raised.value.code == "DEADLINE_EXCEEDED"
+        # Nobody waits for it any longer when its turn comes.
+        late = pool.submit(queue.run, {"x": np.full((2, 1), 7)}, 0.05)
+        with pytest.raises(ServingError):
+            late.result(10)
+        gate.set()
+        assert patient.result(10)["x"] == 3
+    queue.close()
+    assert len(seconds) == 1 and 20 < seconds[0] <= 30
 
 
 def test_closing_answers_what_waits_and_takes_no_more():

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +20,7 @@ Arrays = Mapping[str, np.ndarray]
 class _Task:
     inputs: Arrays
     size: int
+    deadline: float | None = None
     answer: Future = field(default_factory=Future)
 
 
@@ -43,12 +45,16 @@ class BatchQueue:
     longest row of all callers: such answers are as wide as the run was.
 
     Args:
-        run: answers inputs by name with outputs by name; any number of threads may
-            call it.
+        run: answers inputs by name with outputs by name, within a number of seconds
+            if it is not none; any number of threads may call it.
         parameters: how large batches grow and how long they wait.
     """
 
-    def __init__(self, run: Callable[[Arrays], dict], parameters: BatchingParameters):
+    def __init__(
+        self,
+        run: Callable[[Arrays, float | None], dict],
+        parameters: BatchingParameters,
+    ):
         self._run = run
         self._parameters = parameters
         self._batches: deque[_Batch] = deque()
@@ -58,26 +64,41 @@ class BatchQueue:
         # Until a run answers without rows on axis 0.
         self._splits = True
 
-    def run(self, inputs: Arrays) -> dict[str, np.ndarray]:
+    def run(
+        self, inputs: Arrays, timeout_seconds: float | None = None
+    ) -> dict[str, np.ndarray]:
         """Answers a request, together with others if there are some.
+
+        Args:
+            inputs: by name.
+            timeout_seconds: how long to wait for the answer. A run of several requests
+                goes on as long as one of them waits for it.
 
         Raises:
             ServingError: the request has too many rows, too many batches wait, the
-                queue is closed, or the run failed.
+                queue is closed, the time is over, or the run failed.
         """
         size = _rows(inputs)
         if size is None or not self._splits:
-            return self._run(inputs)
+            return self._run(inputs, timeout_seconds)
         if size > self._parameters.max_batch_size:
             raise invalid(
                 f"Task size {size} is larger than maximum input batch size "
                 f"{self._parameters.max_batch_size}"
             )
         task = _Task(inputs, size)
+        if timeout_seconds is not None:
+            task.deadline = time.monotonic() + timeout_seconds
         with self._changed:
             self._enqueue(task)
             self._changed.notify_all()
-        return task.answer.result()
+        try:
+            return task.answer.result(timeout_seconds)
+        except FutureTimeoutError:
+            task.answer.cancel()
+            raise ServingError(
+                "DEADLINE_EXCEEDED", "Timed out waiting for the answer of a batch"
+            ) from None
 
     def close(self) -> None:
         """Takes no more requests and waits until those that wait are answered."""
@@ -138,6 +159,7 @@ class BatchQueue:
                 self._changed.wait(min(deadlines) - now if deadlines else None)
 
     def _answer(self, tasks: list[_Task]) -> None:
+        tasks = [task for task in tasks if task.answer.set_running_or_notify_cancel()]
         if len(tasks) > 1 and self._splits:
             try:
                 answers = self._run_joined(tasks)
@@ -161,7 +183,7 @@ class BatchQueue:
             name: _filled([task.inputs[name] for task in tasks], fill)
             for name in tasks[0].inputs
         }
-        outputs = self._run(joined)
+        outputs = self._run(joined, _seconds_left(tasks))
         if any(_length(value) != rows + fill for value in outputs.values()):
             self._splits = False
             return None
@@ -176,11 +198,11 @@ class BatchQueue:
     def _run_alone(self, task: _Task) -> dict:
         fill = self._fill(task.size)
         if not fill:
-            return dict(self._run(task.inputs))
+            return dict(self._run(task.inputs, _seconds_left([task])))
         filled = {name: _filled([value], fill) for name, value in task.inputs.items()}
-        outputs = self._run(filled)
+        outputs = self._run(filled, _seconds_left([task]))
         if any(_length(value) != task.size + fill for value in outputs.values()):
-            return dict(self._run(task.inputs))
+            return dict(self._run(task.inputs, _seconds_left([task])))
         return {name: value[: task.size] for name, value in outputs.items()}
 
     def _fill(self, rows: int) -> int:
@@ -189,6 +211,12 @@ class BatchQueue:
         return (
             next((size for size in sizes if size >= rows), rows) - rows if rows else 0
         )
+
+
+def _seconds_left(tasks: list[_Task]) -> float | None:
+    """Until the last of them gives up; none if one never does."""
+    deadlines = [task.deadline for task in tasks]
+    return None if None in deadlines else max(deadlines) - time.monotonic()
 
 
 def _rows(inputs: Arrays) -> int | None:

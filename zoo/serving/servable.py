@@ -81,8 +81,7 @@ class Servable:
             signature: its name; empty for `serving_default`.
             inputs: by name, strings as objects of `bytes`.
             output_filter: names of the outputs wanted; all if empty.
-            timeout_seconds: how long the graph may run; a request that is joined with
-                others has no limit.
+            timeout_seconds: how long it may take; no limit if none.
 
         Returns:
             The name of the signature, and its outputs by name.
@@ -102,13 +101,17 @@ class Servable:
         return name, self._run(name, feeds, fetches, timeout_seconds)
 
     def classify(
-        self, signature: str, examples: Sequence[bytes]
+        self,
+        signature: str,
+        examples: Sequence[bytes],
+        timeout_seconds: float | None = None,
     ) -> tuple[str, list[list[tuple[str, float]]]]:
         """Classifies examples.
 
         Args:
             signature: its name; empty for `serving_default`.
             examples: `tf.train.Example`s as bytes.
+            timeout_seconds: how long it may take; no limit if none.
 
         Returns:
             The name of the signature, and for each example its labels and scores. A
@@ -126,7 +129,7 @@ class Servable:
                 "Expected classification signature outputs to contain at least one of "
                 f'"classes" or "scores". It has: {", ".join(definition.outputs)}',
             )
-        outputs = self._run_examples(name, examples, wanted)
+        outputs = self._run_examples(name, examples, wanted, timeout_seconds)
         for key in wanted:
             _check_table(key, outputs[key], len(examples))
         scores = outputs.get("scores")
@@ -146,13 +149,17 @@ class Servable:
         ]
 
     def regress(
-        self, signature: str, examples: Sequence[bytes]
+        self,
+        signature: str,
+        examples: Sequence[bytes],
+        timeout_seconds: float | None = None,
     ) -> tuple[str, list[float]]:
         """Gives each example a number.
 
         Args:
             signature: its name; empty for `serving_default`.
             examples: `tf.train.Example`s as bytes.
+            timeout_seconds: how long it may take; no limit if none.
         """
         name, definition = self._of_form(signature, "regress", "regression")
         if len(definition.outputs) != 1:
@@ -162,7 +169,8 @@ class Servable:
                 "FAILED_PRECONDITION",
                 f"No regression outputs found in SignatureDef: {definition}",
             )
-        values = self._run_examples(name, examples, ["outputs"])["outputs"]
+        values = self._run_examples(name, examples, ["outputs"], timeout_seconds)
+        values = values["outputs"]
         if values.ndim not in (1, 2) or values.shape[1:] not in ((), (1,)):
             raise invalid(
                 "Expected output Tensor shape to be either [batch_size] or "
@@ -187,12 +195,14 @@ class Servable:
 
     def _queue(self, definition, batching) -> BatchQueue:
         fetches = fetches_of(definition.outputs, ())
-        return BatchQueue(lambda feeds: self._session.run(feeds, fetches), batching)
+        return BatchQueue(
+            lambda feeds, seconds: self._session.run(feeds, fetches, seconds), batching
+        )
 
-    def _run(self, name, feeds, fetches, timeout_seconds=None) -> dict:
+    def _run(self, name, feeds, fetches, timeout_seconds) -> dict:
         queue = self._queues.get(name)
         if queue is not None and len(fetches) == len(self.signatures[name].outputs):
-            return queue.run(feeds)
+            return queue.run(feeds, timeout_seconds)
         return self._session.run(feeds, fetches, timeout_seconds)
 
     def _of_form(self, signature: str, form: str, noun: str):
@@ -214,14 +224,17 @@ class Servable:
             )
         return name, definition
 
-    def _run_examples(self, name: str, examples, wanted) -> dict[str, np.ndarray]:
+    def _run_examples(
+        self, name: str, examples, wanted, timeout_seconds
+    ) -> dict[str, np.ndarray]:
         if not examples:
             raise invalid("Input is empty.")
         definition = self.signatures[name]
         values = np.empty(len(examples), object)
         values[:] = list(examples)
         feeds = {definition.inputs["inputs"].name: values}
-        return self._run(name, feeds, fetches_of(definition.outputs, wanted))
+        fetches = fetches_of(definition.outputs, wanted)
+        return self._run(name, feeds, fetches, timeout_seconds)
 
 
 def _check_table(key: str, values: np.ndarray, examples: int) -> None:
