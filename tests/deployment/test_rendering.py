@@ -141,6 +141,22 @@ def test_kserve_batches_only_models_that_say_how(made_export):
     assert ["--enable_batching=true" in one for one in args] == [True, False]
 
 
+def test_batching_is_said_once(made_export):
+    own = DeployedModel("own", made_export("own", batching=True))
+    none = DeployedModel("none", made_export("none"))
+    path = "config/batching_params.pbtxt"
+    mixed = render(Deployment("a", [own, none], cpus=5))[path]
+    alone = render(Deployment("a", [none], cpus=5))[path]
+    settings = [
+        {line.split(" ")[0] for line in text.splitlines() if line[0] != "#"}
+        for text in (mixed, alone)
+    ]
+    assert settings[0] == {"num_batch_threads"}
+    assert settings[1] > {"num_batch_threads", "max_batch_size"}
+    assert "num_batch_threads { value: 5 }" in mixed
+    assert "num_batch_threads { value: 5 }" in alone
+
+
 def test_the_readme_names_every_file(texts):
     readme = texts["README.md"]
     for path in texts.keys() - {"README.md", ".dockerignore"}:

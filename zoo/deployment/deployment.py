@@ -87,11 +87,17 @@ class Deployment:
         ]
 
     @property
+    def batches_by_models(self) -> bool:
+        """Whether models say themselves how they batch.
+
+        If one does, the others are not batched at all: a server has one rule for all.
+        """
+        return any(model.batches_by_itself for model in self.models)
+
+    @property
     def batching_flags(self) -> list[str]:
-        # With the second flag a model without a file of its own is not batched at all.
-        own = any(model.batches_by_itself for model in self.models)
         flag = "--enable_per_model_batching_parameters=true"
-        return ["--enable_batching=true", *([flag] if own else [])]
+        return ["--enable_batching=true", *([flag] if self.batches_by_models else [])]
 
     @property
     def thread_flags(self) -> list[str]:

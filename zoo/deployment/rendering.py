@@ -35,7 +35,6 @@ _FILES = {
 def render(deployment: Deployment) -> dict[str, str]:
     """Texts by path in the deployment's folder; the models are not among them."""
     own = {
-        "config/batching_params.pbtxt": {"whose": _whose(deployment)},
         "config/models.config": {"models": _model_configs(deployment)},
         "environment": {"environment": _lines(deployment.environment, "{}={}")},
         "Dockerfile": {
@@ -50,9 +49,12 @@ def render(deployment: Deployment) -> dict[str, str]:
         },
     }
     values = _common(deployment)
+    files = dict(_FILES)
+    if deployment.batches_by_models:
+        files["config/batching_params.pbtxt"] = "batching_threads.pbtxt"
     return {
         path: fill(template, values | own.get(path, {}))
-        for path, template in _FILES.items()
+        for path, template in files.items()
     }
 
 
@@ -71,15 +73,6 @@ def _common(deployment: Deployment) -> dict[str, str]:
         "caddy": CADDY,
         "prometheus": PROMETHEUS,
     }
-
-
-def _whose(deployment: Deployment) -> str:
-    if any(model.batches_by_itself for model in deployment.models):
-        return (
-            "Only the threads count here: each model's own batching_params.pbtxt, "
-            "beside its\n# saved_model.pb, says the rest."
-        )
-    return "Of all models: none of them has a batching_params.pbtxt of its own."
 
 
 def _model_configs(deployment: Deployment) -> str:
