@@ -187,7 +187,7 @@ def _told(context, answer: Callable):
 
 def _tellable(error: Exception) -> ServingError:
     if not isinstance(error, ServingError):
-        _log.error("An answer failed.", exc_info=error)
+        _log.error("A call failed: %s", error, exc_info=error)
     return as_serving_error(error)
 
 

@@ -101,7 +101,7 @@ class _Rest:
             busy = {"Retry-After": "1"} if error.code == "UNAVAILABLE" else {}
             return _refusal(error, busy)
         except Exception as error:
-            _log.exception("%s %s", request.method, path)
+            _log.exception("%s %s failed: %s", request.method, path, error)
             return _refusal(as_serving_error(error), {})
 
     async def _text(self, request: Request, path: str) -> str:
