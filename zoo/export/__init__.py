@@ -1,21 +1,28 @@
 """Exports for TF Serving: audited, described, written whole.
 
 <folder>/<version>/saved_model.pb, variables/     the SavedModel
+<folder>/<version>/batching_params.pbtxt          how a server joins its requests
+<folder>/<version>/README.md                      its card, with commands to ask it
 <folder>/<version>/assets.extra/zoo.json          what it is, and recorded answers
+<folder>/<version>/assets.extra/labels.txt        names of classes
+<folder>/<version>/assets.extra/tf_serving_warmup_requests
 """
 
-from zoo.export.audit import ExportRefused, audit
-from zoo.export.exportable import CLASSIFY, REGRESS, Exportable
-from zoo.export.manifest import to_json
+from zoo.export.audit import audit, servers
+from zoo.export.exportable import CLASSIFY, PREDICT, REGRESS, Exportable
+from zoo.export.manifest import contract
+from zoo.export.refusal import ExportRefused
 from zoo.export.write import export, next_version
 
 __all__ = [
     "CLASSIFY",
+    "PREDICT",
     "REGRESS",
     "ExportRefused",
     "Exportable",
     "audit",
+    "contract",
     "export",
     "next_version",
-    "to_json",
+    "servers",
 ]

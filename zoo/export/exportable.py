@@ -6,6 +6,7 @@ from typing import Any
 
 # The forms of TF Serving's own requests: tensorflow/python/saved_model/
 # signature_constants.py.
+PREDICT = "tensorflow/serving/predict"
 CLASSIFY = "tensorflow/serving/classify"
 REGRESS = "tensorflow/serving/regress"
 
@@ -24,6 +25,10 @@ class Exportable:
             `REGRESS`; the others answer its predict requests.
         labels: names of classes, a line each in `assets.extra/labels.txt`; no file if
             there are none.
+        meanings: a sentence about each input and output by name, with units, for the
+            export's card.
+        largest_batch: rows that a server with batching joins, and takes from one
+            request, at most.
     """
 
     module: Any
@@ -33,3 +38,5 @@ class Exportable:
     environment: Mapping[str, str] = field(default_factory=dict)
     forms: Mapping[str, str] = field(default_factory=dict)
     labels: Sequence[str] = ()
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    largest_batch: int = 32

@@ -1,32 +1,44 @@
-"""Writes an export: audited, described, whole or not at all."""
+"""Writes an export: audited, replayed, described, whole or not at all."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from zoo.export.audit import audit
+from zoo.export.audit import audit, read_saved_model
 from zoo.export.exportable import Exportable
 from zoo.export.manifest import manifest_of
+from zoo.export.server_files import write_server_files
+from zoo.export.server_ops import NEWEST, checked_release
+from zoo.export.untracked import untracked
+from zoo.export.warm_up import (
+    read_warm_up,
+    replay,
+    warm_up_requests,
+    write_warm_up,
+)
 from zoo.files import MANIFEST, folder_written_whole, write_json
 
 
-def export(exportable: Exportable, folder, card: Mapping | None = None) -> Path:
+def export(
+    exportable: Exportable, folder, card: Mapping | None = None, server: str = NEWEST
+) -> Path:
     """Writes the next version of a model that TF Serving can load.
 
     Args:
         exportable: module, signatures and samples.
         folder: the model's base path; versions are its numbered subfolders.
         card: the preset's card, for the manifest.
+        server: the release of TF Serving that must be able to run it, such as "2.20".
 
     Returns:
         The new version's folder.
 
     Raises:
-        ExportRefused: an operation that TF Serving does not have.
+        ExportRefused: that TF Serving could not run it or say its answers; or a request
+            for warming up fails, so that no server would load it.
         OSError: it could not be written.
+        ValueError: an unknown release.
     """
-    import tensorflow as tf
-
-    folder = Path(folder)
+    folder, server = Path(folder), checked_release(server)
     concrete = {
         name: function.get_concrete_function()
         for name, function in exportable.signatures.items()
@@ -34,18 +46,18 @@ def export(exportable: Exportable, folder, card: Mapping | None = None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     version = folder / str(next_version(folder))
     with folder_written_whole(version) as beside:
-        try:
-            tf.saved_model.save(exportable.module, str(beside), signatures=concrete)
-        except tf.errors.OpError as error:
-            raise OSError(f"Cannot write {version}: {error.message}") from error
+        _save(exportable, concrete, beside, version, server)
         _set_forms(beside, exportable.forms)
-        audit(beside)
+        audit(beside, server)
         (beside / "assets.extra").mkdir()
         if exportable.labels:
             lines = "".join(f"{name}\n" for name in exportable.labels)
             path = beside / "assets.extra" / "labels.txt"
             path.write_text(lines, encoding="utf-8", newline="")
-        manifest = manifest_of(exportable, concrete, card)
+        answers = _warm_up(exportable, concrete, beside)
+        manifest = manifest_of(beside, exportable, answers, card)
+        name = folder.resolve().name
+        write_server_files(beside, exportable, manifest, name, server)
         write_json(beside / MANIFEST, manifest)
     return version
 
@@ -58,6 +70,34 @@ def next_version(folder) -> int:
     return max(versions, default=0) + 1
 
 
+def _save(exportable, concrete, beside: Path, version: Path, server: str) -> None:
+    import tensorflow as tf
+
+    try:
+        tf.saved_model.save(exportable.module, str(beside), signatures=concrete)
+    except tf.errors.OpError as error:
+        raise OSError(f"Cannot write {version}: {error.message}") from error
+    except AssertionError as error:
+        if "untracked" not in str(error):
+            raise
+        raise untracked(error, concrete, server) from error
+
+
+def _warm_up(exportable, concrete, beside: Path) -> dict:
+    """Writes the requests for warming up, reads them back and answers them.
+
+    Returns:
+        The first request of each signature, and its outputs.
+    """
+    requests = warm_up_requests(exportable.samples, concrete, exportable.forms)
+    write_warm_up(beside, requests)
+    requests = read_warm_up(beside)
+    answers = {}
+    for request, outputs in zip(requests, replay(requests, concrete), strict=True):
+        answers.setdefault(request.signature, (request, outputs))
+    return answers
+
+
 def _set_forms(folder: Path, forms: Mapping[str, str]) -> None:
     """Says which signatures answer classify and regress requests.
 
@@ -65,11 +105,8 @@ def _set_forms(folder: Path, forms: Mapping[str, str]) -> None:
     """
     if not forms:
         return
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    path = folder / "saved_model.pb"
-    saved_model = saved_model_pb2.SavedModel()
-    saved_model.ParseFromString(path.read_bytes())
+    saved_model = read_saved_model(folder)
     for name, form in forms.items():
         saved_model.meta_graphs[0].signature_def[name].method_name = form
+    path = folder / "saved_model.pb"
     path.write_bytes(saved_model.SerializeToString(deterministic=True))
