@@ -167,6 +167,8 @@ def test_an_export_answers_is_checked_and_evaluated_as_the_preset(
         assert f"{name}: " in out
     (best,) = zoo.load(untrained).predict(["我想买"])
     assert f"我想买 -> {best.label} {best.score:.3f}" in out
+    code, _, err = run("check-export", version, "--site", tmp_path)
+    assert (code, "There is no TensorFlow in" in err) == (1, True)
     code, out, err = run("evaluate", version, "--data", test_file, "--json")
     assert code == 0, err
     expected = zoo.load(untrained).evaluate(str(test_file))

@@ -1,6 +1,7 @@
 """Answers through TensorFlow's C API, against Python's."""
 
 import ast
+import runpy
 import sys
 from pathlib import Path
 
@@ -95,11 +96,14 @@ def test_an_operation_that_is_not_registered_fails_with_its_name(exported, tmp_p
         ([["a"], ["b", "c"]], "differ in length"),
         ([["a"], "b"], "differ in length"),
         (["b", ["a"]], "differ in depth"),
+        (["b"], r"expected shape \[-1, 2\], -1 any, and received \[1\]"),
+        ([["b"]], r"received \[1, 1\]"),
+        ("b", r"received \[\]"),
     ],
 )
 def test_lists_that_are_no_tensor_are_refused(value, message):
     with pytest.raises(c_library.Failed, match=message):
-        c_library._flattened(value, [-1, -1])
+        c_library._flattened(value, [-1, 2])
 
 
 def test_empty_lists_have_the_shape_that_the_signature_tells():
@@ -129,6 +133,17 @@ def test_values_of_another_dtype_are_refused(dtype, value, message):
     library = c_library.TensorFlow.__new__(c_library.TensorFlow)
     with pytest.raises(c_library.Failed, match=message):
         library.tensor(value, TensorInfo("x:0", dtype, [-1]))
+
+
+def test_a_process_with_python_layers_is_not_clean(monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    script = runpy.run_path(str(Path(c_library.__file__).with_name("c_api.py")))
+    for name in SCRIPTS[1:]:
+        monkeypatch.delitem(sys.modules, name)
+    script["check_clean"](["json", "c_library", "zoology"])
+    for name in ("zoo.export", "keras", "google.protobuf"):
+        with pytest.raises(script["Failed"], match=name.partition(".")[0]):
+            script["check_clean"](["json", name])
 
 
 def test_the_script_imports_the_standard_library_alone():

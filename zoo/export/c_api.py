@@ -94,7 +94,10 @@ class SavedModel:
                 fed[key] = make(value, signature.inputs[key])
             except Failed as error:
                 raise Failed(f"{name}.{key}: {error}") from error
-        return self._run_session(signature, fed)
+        try:
+            return self._run_session(signature, fed)
+        except Failed as error:
+            raise Failed(f"{name}: {error}") from error
 
     def _run_session(self, signature, fed: dict) -> dict:
         tensorflow, size = self.tensorflow, len(signature.outputs)
@@ -138,6 +141,16 @@ def answered(folder: str, tensorflow: TensorFlow, requests, warm_up: bool) -> di
     return found
 
 
+def check_clean(modules) -> None:
+    """
+    Raises:
+        Failed: a module of TensorFlow's Python, or of what builds on it.
+    """
+    foreign = PYTHON_LAYER & {name.partition(".")[0] for name in modules}
+    if foreign:
+        raise Failed(f"The process is not clean: it imported {sorted(foreign)}.")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("export")
@@ -149,9 +162,7 @@ def main() -> int:
         requests = json.load(sys.stdin.buffer)
         tensorflow = TensorFlow(options.tensorflow, options.tensorflow_text)
         found = answered(options.export, tensorflow, requests, options.warm_up)
-        foreign = PYTHON_LAYER & {name.partition(".")[0] for name in sys.modules}
-        if foreign:
-            raise Failed(f"The process is not clean: it imported {sorted(foreign)}.")
+        check_clean(sys.modules)
     except (Failed, OSError, ValueError) as error:
         found = {"error": str(error)}
     json.dump(found, sys.stdout)

@@ -131,7 +131,10 @@ class TensorFlow:
             function.restype, function.argtypes = result, arguments
             setattr(self, name, function)
         self.status = self.NewStatus()
-        for path in sorted(glob.glob(f"{glob.escape(text)}/**/_*.so", recursive=True)):
+        operations = glob.glob(f"{glob.escape(text)}/**/_*.so", recursive=True)
+        if not operations:
+            raise Failed(f"{text} holds no operations of TF Text.")
+        for path in sorted(operations):
             self.checked("LoadLibrary", os.fsencode(path))
 
     def checked(self, name: str, *arguments):
@@ -249,8 +252,14 @@ def _flattened(value, expected: list[int] | None) -> tuple[list[int], list]:
         flat = list(itertools.chain.from_iterable(flat))
     if any(isinstance(one, list) for one in flat):
         raise Failed("its lists differ in depth")
-    if not flat and expected is not None:
+    if expected is None:
+        return shape, flat
+    if not flat:
         shape += [max(0, size) for size in expected[len(shape) :]]
+    if len(shape) != len(expected) or any(
+        size not in (-1, found) for size, found in zip(expected, shape, strict=True)
+    ):
+        raise Failed(f"expected shape {expected}, -1 any, and received {shape}")
     return shape, flat
 
 
