@@ -39,3 +39,46 @@ def deployment(made_export):
         DeployedModel("fast", second),
     ]
     return Deployment("shop-window", models, cpus=3, memory=5, replicas=7)
+
+
+@pytest.fixture(scope="session")
+def deployed_folder(tmp_path_factory):
+    """A deployment of a real model that upper-cases texts, and of one for pairs.
+
+    The first needs an operation of TF Text, and tells a variable of its environment.
+    """
+    import tensorflow as tf
+
+    from zoo.deployment import write_deployment
+
+    folder = tmp_path_factory.mktemp("deployed")
+    texts = tf.TensorSpec([None], tf.string, name="texts")
+    pairs = tf.TensorSpec([None], tf.string, name="text_pairs")
+    _save(folder / "exports" / "loud" / "1", lambda texts: {"loud": texts}, texts)
+    _save(folder / "exports" / "loud" / "10", _loud, texts)
+    _save(folder / "exports" / "joined" / "1", _joined, texts, pairs)
+    models = [
+        DeployedModel(name, folder / "exports" / name) for name in ("loud", "joined")
+    ]
+    return write_deployment(Deployment("tiny", models), folder / "tiny")
+
+
+def _save(folder, function, *specs):
+    import tensorflow as tf
+
+    module = tf.Module()
+    function = tf.function(function, input_signature=specs)
+    tf.saved_model.save(module, str(folder), {"serving_default": function})
+
+
+def _loud(texts):
+    import tensorflow as tf
+    import tensorflow_text
+
+    # Without form NFKC the letter would have no capital.
+    loud = tf.strings.upper(tensorflow_text.normalize_utf8(texts, "NFKC"))
+    return {"loud": loud, "lengths": tf.strings.length(texts)}
+
+
+def _joined(texts, text_pairs):
+    return {"joined": texts + b"+" + text_pairs}
