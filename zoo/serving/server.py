@@ -5,6 +5,7 @@ demonstrations. It has no encryption and asks nobody who they are, so it listens
 only its own machine can reach it, unless told otherwise.
 """
 
+import contextlib
 import errno
 import socket
 import threading
@@ -85,6 +86,10 @@ class Server:
             self._serve_rest(listener)
         except BaseException:
             listener.close()
+            if self._grpc is not None:
+                # Only one that was started gives its port back.
+                with contextlib.suppress(ValueError):
+                    self._grpc.start()
             self.stop(0)
             raise
         self.ready = True

@@ -41,7 +41,7 @@ def read_proto(name: str, proto: TensorProto, most_bytes: int) -> np.ndarray:
         if proto.dtype == _STRING:
             return _strings(proto, shape, count)
         return tf.make_ndarray(proto)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise invalid(f"tensor parsing error: {name}: {error}") from None
 
 
