@@ -1,13 +1,12 @@
 """What the tools that read the files say of them, where they are installed."""
 
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.deployment.tools import tool
 from zoo.deployment.rendering import render
 
 RUFF = ["ruff", "check", "--config", str(Path(__file__).parents[2] / "pyproject.toml")]
@@ -51,12 +50,6 @@ def test_compose_would_refuse_a_mistake(texts):
     pytest.importorskip("compose_spec")
     with pytest.raises(ValueError, match="happy"):
         compose(texts["compose.yaml"].replace("service_healthy", "service_happy"))
-
-
-def tool(name):
-    beside = Path(sys.executable).with_name(name)
-    found = beside if beside.is_file() else shutil.which(name)
-    return found or pytest.skip(f"There is no {name}.")
 
 
 @pytest.mark.parametrize(
