@@ -152,7 +152,11 @@ class RestTransport:
         return found
 
     def _answer(self, method, url, seconds, content) -> tuple[httpx.Response, bytes]:
-        """The response and its whole body."""
+        """The response and its whole body.
+
+        The time is looked at after each piece of the body, and a pause between two is
+        cut off after as many seconds.
+        """
         end = time.monotonic() + seconds
         timeout = httpx.Timeout(seconds, connect=min(seconds, _CONNECT))
         request = self._http.build_request(
@@ -179,6 +183,10 @@ class RestTransport:
             raise Retryable(self._unreachable("no connection in time")) from None
         except httpx.TimeoutException:
             raise overdue(self.address) from None
+        except httpx.LocalProtocolError as error:
+            raise ValueError(f"The request cannot be sent: {error}.") from error
+        except httpx.DecodingError as error:
+            raise no_answer(str(error)) from error
         except httpx.TransportError as error:
             raise Retryable(self._unreachable(str(error))) from error
 
