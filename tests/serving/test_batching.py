@@ -19,7 +19,7 @@ class Squares:
 
     def __call__(self, inputs, seconds=None):
         if self.gate is not None:
-            assert self.gate.wait(10)
+            assert self.gate.wait(60)
         x = inputs["x"]
         self.rows.append(len(x))
         if (x < 0).any():
@@ -45,7 +45,7 @@ def _waiting(queue):
 
 
 def _until(condition):
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.001)
@@ -120,7 +120,7 @@ def test_a_full_queue_refuses_and_answers_what_it_has_taken():
             queue.run({"x": np.ones((1, 1))})
         assert raised.value.code == "UNAVAILABLE"
         gate.set()
-        found = [int(each.result(10)["square"][0, 0]) for each in (first, *more)]
+        found = [int(each.result(60)["square"][0, 0]) for each in (first, *more)]
     assert found == [4, 9, 25, 49]
     queue.close()
 
@@ -180,7 +180,7 @@ def test_joined_runs_are_filled_up_too():
         asked = [pool.submit(queue.run, {"x": np.full((2, 1), v)}) for v in (3, 5)]
         _until(lambda: _waiting(queue) == 2)
         queue.close()
-        found = [each.result(10)["square"].ravel().tolist() for each in asked]
+        found = [each.result(60)["square"].ravel().tolist() for each in asked]
     assert found == [[9, 9], [25, 25]]
     assert model.rows == [5]
 
@@ -190,24 +190,24 @@ def test_a_caller_waits_no_longer_than_it_said_and_the_others_get_their_answers(
 
     def slow(inputs, left):
         seconds.append(left)
-        assert gate.wait(10)
+        assert gate.wait(60)
         return dict(inputs)
 
     queue = BatchQueue(slow, BatchingParameters(2, 60_000_000, 100, 1))
     with ThreadPoolExecutor(3) as pool:
-        patient = pool.submit(queue.run, {"x": np.full((1, 1), 3)}, 30)
+        patient = pool.submit(queue.run, {"x": np.full((1, 1), 3)}, 300)
         hasty = pool.submit(queue.run, {"x": np.full((1, 1), 5)}, 0.05)
         with pytest.raises(ServingError) as raised:
-            hasty.result(10)
+            hasty.result(60)
         assert raised.value.code == "DEADLINE_EXCEEDED"
         # Nobody waits for it any longer when its turn comes.
         late = pool.submit(queue.run, {"x": np.full((2, 1), 7)}, 0.05)
         with pytest.raises(ServingError):
-            late.result(10)
+            late.result(60)
         gate.set()
-        assert patient.result(10)["x"] == 3
+        assert patient.result(60)["x"] == 3
     queue.close()
-    assert len(seconds) == 1 and 20 < seconds[0] <= 30
+    assert len(seconds) == 1 and 200 < seconds[0] <= 300
 
 
 def test_closing_answers_what_waits_and_takes_no_more():
@@ -217,7 +217,7 @@ def test_closing_answers_what_waits_and_takes_no_more():
         asked = [pool.submit(queue.run, {"x": np.full((1, 1), v)}) for v in (3, 5, 7)]
         _until(lambda: _waiting(queue) == 3)
         queue.close()
-        assert [int(each.result(10)["square"][0, 0]) for each in asked] == [9, 25, 49]
+        assert [int(each.result(60)["square"][0, 0]) for each in asked] == [9, 25, 49]
     assert model.rows == [3]
     assert not any(thread.is_alive() for thread in queue._threads)
     with pytest.raises(ServingError, match="closed"):

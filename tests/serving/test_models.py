@@ -23,7 +23,7 @@ def _refusal(call, *arguments):
     return raised.value.code, raised.value.message
 
 
-def _until(condition, seconds=20):
+def _until(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
