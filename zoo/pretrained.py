@@ -251,25 +251,36 @@ class Pretrained:
         """How probable given results are, such as translations, one of each input."""
         return self._runner.log_probabilities(inputs, results)
 
-    def export(self, folder, weights: str = "float32", watch=(), **options) -> Path:
+    def export(
+        self,
+        folder,
+        weights: str = "float32",
+        watch=(),
+        server: str | None = None,
+        **options,
+    ) -> Path:
         """Writes a SavedModel for TF Serving as the next version in a folder.
 
         Args:
             folder: the model's base path; versions are its numbered subfolders.
             weights: "float32", or "int8" where the model has an int8 layout.
             watch: typical inputs, which int8 takes its ranges from.
+            server: the release of TF Serving that must have all operations, such as
+                "2.18"; the newest if `None`.
             **options: as in `predict`; the export answers with these.
 
         Returns:
             The version's own folder.
 
         Raises:
-            ValueError: options that cannot be used.
+            ValueError: options that cannot be used, or an operation that the server
+                does not have.
         """
-        from zoo.export import export
+        from zoo.export import checked_release, export
 
+        server = checked_release(server)
         exportable = self._runner.exported(weights, watch, **options)
-        return export(exportable, folder, self.card)
+        return export(exportable, folder, self.card, server)
 
     def save(
         self, folder, precision: Precision = "float32", base: str | None = None

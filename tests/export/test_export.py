@@ -1,4 +1,4 @@
-"""Exports: what they refuse, what they promise, what they leave behind."""
+"""Exports: what they promise, what they leave behind."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.export import Exportable, ExportRefused, audit, export, next_version
+from zoo.export import Exportable, audit, export, next_version
 from zoo.export.check_export import answer_export, check_export, run_export
 from zoo.files import MANIFEST, read_json
 from zoo.models import Transformer
@@ -26,35 +26,6 @@ def _exportable(function, dtype=tf.float32):
         samples={"serving_default": {"numbers": [1.0, 2.0]}},
         details={},
     )
-
-
-def test_an_export_with_a_numpy_function_is_refused_and_nothing_is_left(tmp_path):
-    def double(numbers):
-        return {"out": tf.numpy_function(np.negative, [numbers], tf.float32)}
-
-    with pytest.raises(ExportRefused, match="PyFunc"):
-        export(_exportable(double), tmp_path / "model")
-    assert list((tmp_path / "model").iterdir()) == []
-
-
-def test_an_export_compiled_by_xla_is_refused(tmp_path):
-    @tf.function(jit_compile=True)
-    def inner(numbers):
-        return numbers * 2.0
-
-    with pytest.raises(ExportRefused, match="XLA"):
-        export(_exportable(lambda numbers: {"out": inner(numbers)}), tmp_path / "model")
-
-
-def test_an_operation_that_old_servers_lack_is_refused_by_name(tmp_path):
-    import tensorflow_text as tf_text
-
-    def trim(numbers):
-        rows = tf.RaggedTensor.from_row_lengths(numbers, [tf.shape(numbers)[0]])
-        return {"out": tf_text.RoundRobinTrimmer(2).trim([rows, rows])[0].values}
-
-    with pytest.raises(ExportRefused, match="RoundRobinTrim"):
-        export(_exportable(trim, tf.int32), tmp_path / "model")
 
 
 def test_versions_count_up(tmp_path):

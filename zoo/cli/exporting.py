@@ -22,6 +22,10 @@ def export(
         Path | None,
         typer.Option(help="Typical data for int8; the preset's test split if none."),
     ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(help="The TF Serving that must run it, such as 2.18."),
+    ] = None,
     settings: Set = None,
 ) -> None:
     """Write a SavedModel for TF Serving as the next version in a folder."""
@@ -41,8 +45,9 @@ def export(
     elif weights == "int8" and own is not None:
         texts = trained.task.read_back(own).sources
     with err.status("Exporting"):
-        version = trained.export(folder, weights, texts, **pairs_of(settings, "--set"))
-    err.print(f"Exported and audited: {version}")
+        options = pairs_of(settings, "--set")
+        version = trained.export(folder, weights, texts, server, **options)
+    err.print(f"Exported, audited and warmed up: {version}")
     out.print(str(version), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -12,6 +12,7 @@ from zoo.export.audit import audit, servers
 from zoo.export.exportable import CLASSIFY, PREDICT, REGRESS, Exportable
 from zoo.export.manifest import contract
 from zoo.export.refusal import ExportRefused
+from zoo.export.server_ops import checked_release
 from zoo.export.write import export, next_version
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "ExportRefused",
     "Exportable",
     "audit",
+    "checked_release",
     "contract",
     "export",
     "next_version",

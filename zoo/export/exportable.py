@@ -39,4 +39,4 @@ class Exportable:
     forms: Mapping[str, str] = field(default_factory=dict)
     labels: Sequence[str] = ()
     meanings: Mapping[str, str] = field(default_factory=dict)
-    largest_batch: int = 32
+    largest_batch: int = 64

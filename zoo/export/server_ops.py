@@ -172,12 +172,14 @@ _NEW_ATTRIBUTES = {
 }
 
 
-def checked_release(server: str) -> str:
-    """A release by two numbers, such as "2.20", of what a user wrote.
+def checked_release(server: str | None) -> str:
+    """A release by two numbers, such as "2.20", of what a user wrote; or the newest.
 
     Raises:
         ValueError: there is no table for it.
     """
+    if server is None:
+        return NEWEST
     release = ".".join(re.split(r"[.-]", str(server))[:2])
     if release not in RELEASES:
         raise ValueError(

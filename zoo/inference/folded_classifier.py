@@ -12,6 +12,7 @@ import tensorflow as tf
 from zoo.inference.embeddings import bert_embedding, sine_embedding
 from zoo.inference.folded_encoder import FoldedEncoder
 from zoo.inference.folding import Folding
+from zoo.inference.layer_scope import layer_scope
 from zoo.inference.norms import array
 from zoo.inference.packing import Packing
 from zoo.inference.poolings import bert_pooling, dense, query_pooling
@@ -103,12 +104,16 @@ class FoldedClassifier:
 
     def _read_group(self, token_ids):
         packing = Packing(token_ids, self.num_heads)
-        rows_NU = self._encode(self._embed(token_ids, packing), packing)
-        vectors_BU, weights_BL = self._pool(rows_NU, packing)
+        with layer_scope("embedding"):
+            rows_NU = self._embed(token_ids, packing)
+        rows_NU = self._encode(rows_NU, packing)
+        with layer_scope("pooling"):
+            vectors_BU, weights_BL = self._pool(rows_NU, packing)
         weights_BL *= tf.cast(packing.real_BL, weights_BL.dtype)
         is_text_B1 = tf.reduce_any(packing.real_BL, axis=1, keepdims=True)
         return tf.where(is_text_B1, vectors_BU, self._nothing_1U), weights_BL
 
     def classify(self, vectors):
         """The head: vectors, shape (batch, size), to outputs, (batch, outputs)."""
-        return self._head(vectors)
+        with layer_scope("head"):
+            return self._head(vectors)

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from zoo.inference.folding import Folding, add
+from zoo.inference.layer_scope import layer_scope
 
 # Shape letters: B batch, L length, N real tokens, H heads, D head size, U units.
 
@@ -27,13 +28,17 @@ class FoldedEncoder:
             packing: the `Packing` of the batch.
         """
         for block in self.blocks:
-            query, keys, values = packing.split_heads(
-                block["heads"](self.norm.before(rows_NU)), 3
-            )
-            scores_BHLL = tf.matmul(query, keys, transpose_b=True)
-            weights_BHLL = tf.nn.softmax(scores_BHLL + packing.mask_B11L)
-            context_NU = packing.join_heads(tf.matmul(weights_BHLL, values))
-            rows_NU = add(rows_NU, context_NU, *block["output"])
-            hidden = block["hidden"](self.norm.before(rows_NU))
-            rows_NU = add(rows_NU, hidden, *block["last"])
+            with layer_scope(block["name"]):
+                rows_NU = self._run(block, rows_NU, packing)
         return self.norm.before(rows_NU)
+
+    def _run(self, block, rows_NU, packing):
+        query, keys, values = packing.split_heads(
+            block["heads"](self.norm.before(rows_NU)), 3
+        )
+        scores_BHLL = tf.matmul(query, keys, transpose_b=True)
+        weights_BHLL = tf.nn.softmax(scores_BHLL + packing.mask_B11L)
+        context_NU = packing.join_heads(tf.matmul(weights_BHLL, values))
+        rows_NU = add(rows_NU, context_NU, *block["output"])
+        hidden = block["hidden"](self.norm.before(rows_NU))
+        return add(rows_NU, hidden, *block["last"])

@@ -14,6 +14,7 @@ import tensorflow as tf
 from zoo.decoding import gather_rows
 from zoo.inference.folded_encoder import FoldedEncoder
 from zoo.inference.folding import Folding, add
+from zoo.inference.layer_scope import layer_scope
 from zoo.inference.linear import Linear
 from zoo.inference.norms import array
 from zoo.inference.packing import HIDDEN, Packing
@@ -80,26 +81,16 @@ class FoldedTransformer:
         if rows > 1:
             longer["slots"], mask = self._own_line(state["slots"], rows)
         for index, block in enumerate(self.decoder):
-            query, keys, new = self._heads(
-                block["heads"](self._norm.before(values)), 3, rows
-            )
-            keys = tf.concat([state["keys"][index], keys], axis=2)
-            new = tf.concat([state["values"][index], new], axis=2)
-            longer["keys"].append(keys)
-            longer["values"].append(new)
-            values, _ = self._attend(values, query, keys, new, mask, block["output"])
-            (query,) = self._heads(block["query"](self._norm.before(values)), 1, rows)
-            values, weights_AHKS = self._attend(
-                values,
-                query,
-                memory["keys"][index],
-                memory["values"][index],
-                memory["mask"],
-                block["memory_output"],
-            )
+            past = state["keys"][index], state["values"][index]
+            source = memory["keys"][index], memory["values"][index], memory["mask"]
+            with layer_scope(block["name"]):
+                values, own, weights_AHKS = self._run(
+                    block, values, past, mask, source, rows
+                )
+            longer["keys"].append(own[0])
+            longer["values"].append(own[1])
             if index == self.alignment_layer:
                 aligned_AKS = tf.reduce_mean(weights_AHKS, axis=1)
-            values = self._feed_forward(values, block)
         return self.output(self._norm.before(values)), longer, aligned_AKS
 
     def reorder(self, state, parents):
@@ -107,6 +98,17 @@ class FoldedTransformer:
 
     def keep(self, values, sentences):
         return gather_rows(values, sentences)
+
+    def _run(self, block, values, past, mask, source, rows):
+        """A block's rows, its keys and values with the new ones, and its alignment."""
+        heads = block["heads"](self._norm.before(values))
+        query, *new = self._heads(heads, 3, rows)
+        own = [tf.concat(pair, axis=2) for pair in zip(past, new, strict=True)]
+        values, _ = self._attend(values, query, *own, mask, block["output"])
+        (query,) = self._heads(block["query"](self._norm.before(values)), 1, rows)
+        output = block["memory_output"]
+        values, weights_AHKS = self._attend(values, query, *source, output)
+        return self._feed_forward(values, block), own, weights_AHKS
 
     def _own_line(self, slots_AKT, rows):
         """The slots with the one held now, and what hides the keys of others."""

@@ -28,6 +28,7 @@ class Folding:
 
     def encoder_block(self, block) -> dict:
         return {
+            "name": block.name,
             "heads": self.projections(block.attention_norm, block.attention),
             "output": self.update(block.attention.output_dense, block.attention_norm),
             **self.feed_forward(block),
@@ -36,6 +37,7 @@ class Folding:
     def decoder_block(self, block, encoder_norm) -> dict:
         own, theirs = block.self_attention, block.cross_attention
         return {
+            "name": block.name,
             "heads": self.projections(block.self_attention_norm, own),
             "output": self.update(own.output_dense, block.self_attention_norm),
             "query": self.projections(block.cross_attention_norm, theirs, ["query"]),

@@ -7,6 +7,10 @@ import tensorflow as tf
 
 from zoo.export import Exportable
 from zoo.tasks.detection_graph import DetectionGraph
+from zoo.tasks.meanings import DETECTION
+
+# Images of more need much memory at once, and are not faster.
+_LARGEST_BATCH = 8
 
 
 def exportable(task, model, threshold: float) -> Exportable:
@@ -37,6 +41,8 @@ def exportable(task, model, threshold: float) -> Exportable:
         },
         {"task": task.name, "threshold": threshold} | task.describe(),
         labels=names,
+        meanings=DETECTION,
+        largest_batch=_LARGEST_BATCH,
     )
 
 

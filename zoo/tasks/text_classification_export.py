@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from zoo.export import CLASSIFY, REGRESS, Exportable
 from zoo.inference import exported_reader
+from zoo.tasks.meanings import TEXT_CLASSIFICATION
 from zoo.tasks.texts import text_function
 
 # Labels that an export names, if there are more and nothing else is asked for.
@@ -55,6 +56,7 @@ def exportable(task, model, codec, top_k: int | None) -> Exportable:
         details | task.describe(),
         forms=forms,
         labels=names,
+        meanings=TEXT_CLASSIFICATION,
     )
 
 

@@ -13,6 +13,7 @@ from zoo.export import Exportable
 from zoo.inference import INT8_ENVIRONMENT, exported_stepper
 from zoo.metrics.translation import score_by_length, score_translations
 from zoo.plots import plot_alignment
+from zoo.tasks.meanings import TRANSLATION
 from zoo.tasks.texts import (
     batches_of,
     check_texts,
@@ -244,6 +245,7 @@ class TranslationRunner:
                 samples,
                 details | self.task.describe(),
                 INT8_ENVIRONMENT if weights == "int8" else {},
+                meanings=TRANSLATION,
             )
 
         return self.task.with_codecs(make)
