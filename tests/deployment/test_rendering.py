@@ -157,6 +157,19 @@ def test_batching_is_said_once(made_export):
     assert "num_batch_threads { value: 5 }" in alone
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_zoo_serve_reads_how_to_batch(made_export, tmp_path, own):
+    from zoo.serving.batching_parameters import read_batching
+
+    model = DeployedModel("it", made_export(batching=own))
+    path = tmp_path / "batching_params.pbtxt"
+    found = render(Deployment("a", [model], cpus=5))["config/batching_params.pbtxt"]
+    path.write_text(found, encoding="utf-8")
+    parameters = read_batching(path)
+    assert parameters.num_batch_threads == 5
+    assert own or parameters.max_batch_size == 64
+
+
 def test_the_readme_names_every_file(texts):
     readme = texts["README.md"]
     for path in texts.keys() - {"README.md", ".dockerignore"}:
