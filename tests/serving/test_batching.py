@@ -1,6 +1,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 
 import numpy as np
 import pytest
@@ -222,3 +223,17 @@ def test_closing_answers_what_waits_and_takes_no_more():
     assert not any(thread.is_alive() for thread in queue._threads)
     with pytest.raises(ServingError, match="closed"):
         queue.run({"x": np.ones((1, 1))})
+
+
+def test_closing_waits_for_the_runs_under_way():
+    gate = threading.Event()
+    queue = BatchQueue(Squares(gate), BatchingParameters(1, 0, 10, 1))
+    with ThreadPoolExecutor(2) as pool:
+        asked = pool.submit(queue.run, {"x": np.full((1, 1), 3)})
+        _until(lambda: queue._threads and not queue._batches)
+        closed = pool.submit(queue.close)
+        with pytest.raises(FutureTimeoutError):
+            closed.result(0.1)
+        gate.set()
+        closed.result(60)
+        assert asked.result(60)["square"] == 9
