@@ -17,6 +17,9 @@ from zoo.client.arrays import as_array, as_arrays, joined, parts_of
         ([["a", b"b"], ["c", "d"]], "object", (2, 2)),
         (np.array(["é", "日本"]), "object", (2,)),
         ("whole", "object", ()),
+        ([], "object", (0,)),
+        ([[], []], "object", (2, 0)),
+        (np.zeros((0, 3), "float32"), "float32", (0, 3)),
     ],
 )
 def test_inputs_become_arrays(value, dtype, shape):

@@ -12,7 +12,7 @@ def as_arrays(inputs: Mapping) -> dict[str, np.ndarray]:
         inputs: arrays, or lists nested evenly, by name. Of lists integers become
             int32 (int64 where they must) and other numbers float32; arrays keep their
             types. Strings are `str`, or `bytes` for what is no text, and become arrays
-            of objects.
+            of objects, as do empty lists: of no numbers pass an empty array.
 
     Raises:
         TypeError: no mapping, or what is neither number nor string.
@@ -36,7 +36,8 @@ def as_array(value, name: str) -> np.ndarray:
         # NumPy's own strings cannot end in zeros, so what they lost is lost already.
         value = value.tolist()
     leaf = _first_leaf(value)
-    if isinstance(leaf, str | bytes):
+    # Of what an empty list is empty nobody says; texts are asked most.
+    if isinstance(leaf, str | bytes | list | tuple):
         return _strings(value, name)
     return _numbers(value, name)
 

@@ -88,6 +88,7 @@ class ModelClient:
             inputs: arrays, or lists nested evenly, by name. Strings are `str`, or
                 `bytes` for what is no text. Of lists integers become int32 (int64
                 where they must) and other numbers float32; arrays keep their types.
+                An empty list is one of strings.
             signature: its name.
             outputs: names of those that are wanted; all by default. The server leaves
                 out the others over gRPC, the client over REST.
