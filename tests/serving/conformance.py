@@ -41,6 +41,7 @@ class Comparison(NamedTuple):
         expected: the recorded status, or gRPC code.
         found: the server's.
         same_value: whether the answers say the same, whatever the order of names.
+        same_lines: whether they are the same lines, whatever their order.
         same_text: whether they are the same characters.
         difference: both answers, where they do not say the same.
     """
@@ -49,6 +50,7 @@ class Comparison(NamedTuple):
     expected: str
     found: str
     same_value: bool
+    same_lines: bool
     same_text: bool
     difference: str = ""
 
@@ -78,7 +80,7 @@ def compare_rest(address: str) -> Iterator[Comparison]:
             )
 
 
-def _compared(record: dict, text: str, same_kind: bool) -> tuple[bool, bool, str]:
+def _compared(record: dict, text: str, same_kind: bool) -> tuple[bool, bool, bool, str]:
     key = next(key for key in ("answer", *_PARTIAL) if key in record)
     expected = record[key]
     if key.endswith("without_breaks"):
@@ -89,7 +91,13 @@ def _compared(record: dict, text: str, same_kind: bool) -> tuple[bool, bool, str
     same_text = text == expected
     same_value = same_text or _value(text) == _value(expected) is not None
     difference = "" if same_value and same_kind else f"{expected}\n{text}"
-    return same_value and same_kind, same_text and same_kind, difference
+    same_lines = same_text or _lines(text) == _lines(expected)
+    same = (same_value, same_lines, same_text)
+    return *(each and same_kind for each in same), difference
+
+
+def _lines(text: str) -> list[str]:
+    return sorted(line.rstrip(",") for line in text.splitlines())
 
 
 def _value(text: str):
@@ -117,7 +125,7 @@ def compare_grpc(address: str) -> Iterator[Comparison]:
             same = expected == found
             difference = "" if same else f"{expected}\n{found}"
             yield Comparison(
-                record["name"], record["code"], code, same, same, difference
+                record["name"], record["code"], code, same, same, same, difference
             )
 
 
@@ -151,6 +159,7 @@ def summary(comparisons: list[Comparison]) -> dict[str, tuple[int, int]]:
     return {
         "status": (sum(of.same_status for of in comparisons), len(comparisons)),
         "answer, by value": (sum(of.same_value for of in answers), len(answers)),
+        "answer, by line": (sum(of.same_lines for of in answers), len(answers)),
         "answer, by character": (sum(of.same_text for of in answers), len(answers)),
         "error, by character": (sum(of.same_text for of in errors), len(errors)),
     }
