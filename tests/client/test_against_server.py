@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.client.test_tasks import alignment
+from tests.client.canned import alignment
 from tests.serving.tiny_exports import export_tiny
 from zoo.client import Client, ServerError, TensorSpec
 from zoo.plots import plot_alignment

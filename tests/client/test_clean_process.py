@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.client.test_tasks import alignment, attention, objects, picture
+from tests.client.canned import alignment, attention, objects, picture
 
 ROOT = Path(__file__).parents[2]
 CODE = """

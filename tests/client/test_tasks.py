@@ -1,12 +1,17 @@
 """The client's words for each task, over both protocols."""
 
-import io
 import math
 
-import numpy as np
 import pytest
-from PIL import Image
 
+from tests.client.canned import (
+    alignment,
+    attention,
+    floats,
+    labels,
+    objects,
+    picture,
+)
 from zoo.client import Client, Detection, Translation
 
 
@@ -14,10 +19,6 @@ from zoo.client import Client, Detection, Translation
 def client(server):
     with Client(server.url, "tiny", retries=0) as client:
         yield client
-
-
-def floats(values):
-    return np.array(values, "float32")
 
 
 def found_translations(signature, inputs):
@@ -75,23 +76,6 @@ def test_given_translations_are_scored(server, client):
         client.score(["a", "bb"], ["xyz"])
 
 
-def alignment(signature, inputs):
-    """What a server pads as if the batch had had longer texts."""
-    assert (signature, inputs) == ("with_alignment", {"texts": ["the cat"]})
-    weights = np.zeros((1, 4, 5), "float32")
-    weights[0, :3, :3] = [[0.75, 0.25, 0], [0.125, 0.75, 0.125], [0, 0.25, 0.75]]
-    return {
-        "translations": ["猫"],
-        "scores": floats([-0.25]),
-        "truncated": [False],
-        "source_pieces": [["▁the", "▁cat", "</s>", "", ""]],
-        "target_pieces": [["▁", "猫", "</s>", ""]],
-        "source_lengths": [3],
-        "target_lengths": [3],
-        "alignment": weights,
-    }
-
-
 def test_an_alignment_is_that_of_pieces_without_padding(server, client, tmp_path):
     server.answer = alignment
     found = client.align("the cat")
@@ -106,20 +90,6 @@ def test_an_alignment_is_that_of_pieces_without_padding(server, client, tmp_path
     ]
     path = found.plot(tmp_path / "heatmap.png", title="the cat")
     assert path.read_bytes().startswith(b"\x89PNG")
-
-
-def labels(signature, inputs):
-    texts = inputs["texts"]
-    seconds = inputs.get("text_pairs", [""] * len(texts))
-    return {
-        "labels": [
-            [f"{text}{second}", "other"]
-            for text, second in zip(texts, seconds, strict=True)
-        ],
-        "scores": floats([[0.75, 0.25]] * len(texts)),
-        "probabilities": floats([[0.25, 0.75, 0.0]] * len(texts)),
-        "truncated": [False] * len(texts),
-    }
 
 
 def test_texts_are_classified(server, client):
@@ -145,19 +115,6 @@ def test_numbers_of_texts_are_numbers(server, client):
     assert client.regress(["abc", ""]) == [3.5, 0.5]
     with pytest.raises(ValueError, match=r"answers truncated, values; expected labels"):
         client.classify(["abc"])
-
-
-def attention(signature, inputs):
-    """The middle of three words has most, a special piece the rest."""
-    assert signature == "with_attention"
-    return {
-        **labels(signature, inputs),
-        "labels": [["positive", "other"]],
-        "pieces": [["[CLS]", "sehr", "schön", "neu", ""]],
-        "starts": [[0, 0, 5, 12, 0]],
-        "ends": [[0, 4, 11, 15, 0]],
-        "attention": floats([[0.5, 0.125, 0.25, 0.125, 0.0]]),
-    }
 
 
 def test_a_highlight_is_of_words_in_their_places(server, client, tmp_path):
@@ -213,41 +170,6 @@ def test_vectors_come_as_they_are(server):
     assert found.dtype == "float32"
     assert found.tolist() == [[1, 0.5, -1], [2, 0.5, -1], [3, 0.5, -1]]
     assert [signature for signature, _ in server.asked] == ["embed", "embed"]
-
-
-def picture(height=40, width=60):
-    pixels = np.full((height, width, 3), 128, "uint8")
-    pixels[:, : width // 2] = 220
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
-
-
-def objects(signature, inputs):
-    """Two objects in each image; images are told by their last byte."""
-    count = len(inputs["image_bytes"])
-    boxes = np.zeros((count, 3, 4), "float32")
-    boxes[:, 0], boxes[:, 1] = [5, 10, 25, 30.5], [30, 5, 55, 35]
-    found = {
-        "boxes": boxes,
-        "scores": floats([[0.75, 0.5, 0]] * count),
-        "labels": [["cat", "dog", ""]] * count,
-        "count": [2] * count,
-        "sizes": [[40, 60]] * count,
-        "status": ["ok"] * count,
-    }
-    if signature == "with_attention":
-        maps = np.zeros((1, 3, 6, 9), "float32")
-        maps[:, 0, 2, 1], maps[:, 1, 1, 5] = 1, 1
-        own = np.zeros((1, 3, 4, 3, 4), "float32")
-        own[:, 1, 2, 0, 1] = 1
-        found |= {
-            "attention": maps,
-            "self_attention": own,
-            "attention_cells": floats([[4.5, 7.25]]),
-            "self_attention_cells": floats([[2.0, 3.0]]),
-        }
-    return found
 
 
 FOUND = [

@@ -36,7 +36,9 @@ class Client(ModelClient):
 
     Args:
         url: "http://host:8501" or "https://…" for REST, "grpc://host:8500" or
-            "grpcs://…" for gRPC. A path before /v1, as of a proxy, may follow.
+            "grpcs://…" for gRPC. A path before /v1, as of a proxy, may follow. Of a
+            certificate authority of one's own the environment names the file:
+            SSL_CERT_FILE for REST, GRPC_DEFAULT_SSL_ROOTS_FILE_PATH for gRPC.
         model: its name on the server.
         version: its number; the server's newest by default.
         label: of a version, such as "stable", in place of its number.
