@@ -1,6 +1,7 @@
 """Compares a server's answers with those of TF Serving that `data/` holds."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -97,7 +98,8 @@ def _compared(record: dict, text: str, same_kind: bool) -> tuple[bool, bool, boo
 
 
 def _lines(text: str) -> list[str]:
-    return sorted(line.rstrip(",") for line in text.splitlines())
+    # Where breaks were not noted, indents tell them.
+    return sorted(re.split(r",?(?:\n| {4,})\s*", text))
 
 
 def _value(text: str):
