@@ -11,9 +11,13 @@ import pytest
 
 import zoo
 from zoo import registry
+from zoo.export import contract
 from zoo.export.check_export import check_export
+from zoo.export.warm_up import read_warm_up
+from zoo.files import read_json, write_json
 
 ROOT = Path(__file__).parents[1]
+GOLDEN = Path(__file__).parent / "golden"
 RECIPES = registry.names()
 # What a tiny model reaches at least, and how many examples it needs for it.
 SCORES = {"translation": 80, "text_classification": 0.9, "detection": 0.35}
@@ -87,13 +91,34 @@ def test_a_new_process_loads_its_preset_and_answers_the_same(learnt):
     assert json.loads(done.stdout) == trained(inputs)
 
 
-def test_its_export_is_audited_and_answers_in_a_clean_process(learnt):
+@pytest.fixture(scope="module")
+def exported(learnt):
+    """Its export, no longer where it was written."""
     trained, _, folder, _ = learnt
-    version = trained.export(folder / "exports")
-    moved = version.rename(folder / "moved")
-    report = check_export(moved)
+    return trained.export(folder / "exports").rename(folder / "moved")
+
+
+def test_its_export_is_audited_and_answers_in_a_clean_process(exported):
+    report = check_export(exported)
     assert "serving_default" in report
     assert all(entry["values"] > 0 for entry in report.values())
+
+
+def test_its_signatures_are_what_clients_rely_on(learnt, exported):
+    """To change them on purpose, run it once with RENEW_GOLDEN=1 and read the change.
+
+    What clients rely on are names, dtypes and shapes.
+    """
+    golden = GOLDEN / f"{learnt[0].recipe.name}.json"
+    found = contract(exported)
+    if "RENEW_GOLDEN" in os.environ:
+        write_json(golden, found)
+    assert read_json(golden) == found
+
+
+def test_each_of_its_signatures_is_warmed_up(exported):
+    requests = read_warm_up(exported)
+    assert {request.signature for request in requests} == set(contract(exported))
 
 
 def test_its_weights_have_stable_addresses(learnt):
