@@ -120,7 +120,7 @@ def test_its_python_runs(folder, monkeypatch):
         "values": random.normal(size=(2, 7, 11)).astype("float32"),
         "key_mask": np.ones((2, 7), bool),
     }
-    blocks = _blocks("python")
+    blocks = [block for block in _blocks("python") if "zoo.client" not in block]
     assert len(blocks) == 5
     for block in blocks:
         block, shortened = re.subn(
@@ -134,6 +134,22 @@ def test_its_python_runs(folder, monkeypatch):
     assert (folder / "my-preset" / "weights.safetensors").is_file()
     assert names["weights"].shape == (2, 3, 7)
     assert names["head_weights"].shape == (2, 8, 3, 7)
+
+
+def test_its_client_asks_a_server(folder, monkeypatch):
+    import zoo
+    from zoo.serving.model_config import ModelConfig
+    from zoo.serving.models import Models
+    from zoo.serving.server import Server
+
+    monkeypatch.chdir(folder)
+    (block,) = [block for block in _blocks("python") if "zoo.client" in block]
+    zoo.load("translation_transformer/en-zh").export(folder / "models")
+    models = Models([ModelConfig("translation", folder / "models")])
+    with Server(models, rest_port=0, grpc_port=0) as server:
+        port = f"localhost:{server.rest_port}"
+        exec(compile(block.replace("localhost:8501", port), "README.md", "exec"), {})
+    assert (folder / "served.png").stat().st_size > 1_000
 
 
 def test_what_it_says_a_preset_answers_is_what_it_answers():
