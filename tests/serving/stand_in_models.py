@@ -28,6 +28,9 @@ class StandInModels:
         self.started = False
         self.load_error: ServingError | None = None
 
+    def report_to(self, metrics):
+        pass
+
     def start(self):
         self.started = True
 
