@@ -122,6 +122,23 @@ def test_requests_are_counted_but_not_names_that_clients_make_up(rest):
     assert "made_up" not in rest.get("/monitoring/prometheus/metrics").text
 
 
+def test_loads_and_runs_are_counted_but_not_the_warm_up(rest):
+    def lines():
+        return rest.get("/monitoring/prometheus/metrics").text.splitlines()
+
+    loads = [of for of in lines() if of.startswith(":tensorflow:cc:saved_model:load_a")]
+    assert len(loads) == 3
+    assert all(of.endswith(',status="success"} 1.0') for of in loads)
+
+    def sums():
+        start = 'zoo_serving_batch_size_sum{model_name="multi"} '
+        return sum(float(of.split()[1]) for of in lines() if of.startswith(start))
+
+    before = sums()
+    rest.post("/v1/models/multi:predict", json={"instances": ["a"] * 5})
+    assert sums() == before + 5
+
+
 def test_answers_are_json_for_any_reader(rest):
     body = {"signature_name": "normalize", "inputs": [{"b64": "//4="}, "\u2028\0å"]}
     answer = rest.post(PREDICT, json=body)

@@ -127,6 +127,9 @@ def _until(condition):
 def test_a_callers_deadline_is_kept():
     with _slow() as slow:
         assert _code(slow.call(timeout=0.2))[0] == "DEADLINE_EXCEEDED"
+        # The server too has given it up, long before its own limit.
+        count = b'{model_name="slow",status="DEADLINE_EXCEEDED"} 1.0'
+        _until(lambda: count in slow.server.metrics.page())
 
 
 def test_a_body_that_never_ends_is_given_up():
@@ -140,6 +143,19 @@ def _raw(port, content):
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(content)
         return connection.recv(10_000)
+
+
+def test_a_client_that_goes_away_leaves_its_place(caplog):
+    with _slow(max_requests_in_flight=1) as slow:
+        head = f"POST {PREDICT} HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{{"
+        address = ("127.0.0.1", slow.server.rest_port)
+        with socket.create_connection(address, timeout=10) as connection:
+            connection.sendall(head.encode())
+            _until(lambda: slow.server.metrics.page().endswith(b"in_flight 1.0\n"))
+            assert slow.post().result(20).status_code == 503
+        slow.models.let_go.set()
+        _until(lambda: slow.post().result(20).status_code == 200)
+    assert [of for of in caplog.records if of.name.startswith("zoo")] == []
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -71,5 +71,5 @@ def unpacked(body: bytes, headers: Mapping[str, str], most_bytes: int) -> bytes:
 def _too_long(most_bytes: int) -> BodyRefused:
     return BodyRefused(
         413,
-        f"The body is longer than {most_bytes} bytes, which this server's limit is.",
+        f"The body is longer than {most_bytes} bytes, the limit of this server.",
     )

@@ -67,7 +67,7 @@ class PredictionService(PredictionServiceServicer):
         name = request.model_spec.name
         model = name if name in self._models.names else ""
         try:
-            response = self._in_time(lambda: answer(request), context)
+            response = self._in_time(lambda until: answer(request, until), context)
         except Exception as error:
             told = _tellable(error)
             self._metrics.count_request(model, told.code)
@@ -77,14 +77,15 @@ class PredictionService(PredictionServiceServicer):
         return response
 
     def _in_time(self, answer: Callable, context):
-        """Runs `answer()` in a worker until the caller's deadline or the server's."""
+        """Runs `answer(until)` in a worker: until the caller's time or ours is up."""
         seconds = self._workers.limits.timeout_seconds
         left = context.time_remaining()
         if left is not None:
             seconds = max(0.0, min(seconds, left))
+        until = time.monotonic() + seconds
         place = self._workers.enter()
         try:
-            future = place.submit(answer)
+            future = place.submit(lambda: answer(until))
         finally:
             place.leave()
         try:
@@ -94,7 +95,7 @@ class PredictionService(PredictionServiceServicer):
             future.cancel()
             raise timed_out(seconds) from None
 
-    def _predict(self, request) -> PredictResponse:
+    def _predict(self, request, until: float) -> PredictResponse:
         limits = self._workers.limits
         response = PredictResponse()
         with self._servable(request.model_spec) as servable:
@@ -106,18 +107,20 @@ class PredictionService(PredictionServiceServicer):
                 request.model_spec.signature_name,
                 inputs,
                 list(request.output_filter),
-                timeout_seconds=limits.timeout_seconds,
+                timeout_seconds=_left(until),
             )
             _echo(response.model_spec, servable, signature)
         for name, output in outputs.items():
             response.outputs[name].CopyFrom(write_proto(output))
         return response
 
-    def _classify(self, request) -> ClassificationResponse:
+    def _classify(self, request, until: float) -> ClassificationResponse:
         response = ClassificationResponse()
         with self._servable(request.model_spec) as servable:
             signature, results = servable.classify(
-                request.model_spec.signature_name, _examples(request.input)
+                request.model_spec.signature_name,
+                _examples(request.input),
+                timeout_seconds=_left(until),
             )
             _echo(response.model_spec, servable, signature)
         for result in results:
@@ -126,11 +129,13 @@ class PredictionService(PredictionServiceServicer):
                 entry.classes.add(label=label, score=score)
         return response
 
-    def _regress(self, request) -> RegressionResponse:
+    def _regress(self, request, until: float) -> RegressionResponse:
         response = RegressionResponse()
         with self._servable(request.model_spec) as servable:
             signature, results = servable.regress(
-                request.model_spec.signature_name, _examples(request.input)
+                request.model_spec.signature_name,
+                _examples(request.input),
+                timeout_seconds=_left(until),
             )
             _echo(response.model_spec, servable, signature)
         for value in results:
@@ -175,6 +180,10 @@ class ModelService(ModelServiceServicer):
             "This server keeps the models it was started with; new versions of them "
             "are found by themselves.",
         )
+
+
+def _left(until: float) -> float:
+    return max(0.0, until - time.monotonic())
 
 
 def _told(context, answer: Callable):

@@ -13,6 +13,7 @@ from zoo.serving.batching_parameters import (
     read_batching,
 )
 from zoo.serving.errors import ServingError, as_serving_error, invalid
+from zoo.serving.metrics import Metrics
 from zoo.serving.model_config import ModelConfig
 from zoo.serving.servable import Servable
 from zoo.serving.version_folders import VersionFolders
@@ -62,6 +63,9 @@ class ModelVersions:
         config: name, base path, which versions, labels.
         batching: how requests are joined, for versions without a file of their own.
         poll_seconds: time between two looks at the base path.
+
+    Attributes:
+        metrics: told of loads and runs; to be replaced before the start.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class ModelVersions:
         poll_seconds: float = 1.0,
     ):
         self.config = config
+        self.metrics = Metrics()
         self._batching = batching
         self._poll_seconds = poll_seconds
         self._folders = VersionFolders(config.base_path, 2 * poll_seconds)
@@ -201,10 +206,14 @@ class ModelVersions:
         except Exception as error:
             found = as_serving_error(error)
             self._failed[version] = files
+            self.metrics.count_load(str(folder), "fail")
             self._set_state(VersionStatus(version, "END", found.code, found.message))
             _log.error("Version %s of %s does not load: %s", version, name, found)
             return
         self._failed.pop(version, None)
+        # Its warm-up is counted nowhere.
+        servable.metrics = self.metrics
+        self.metrics.count_load(str(folder), "success")
         with self._lock:
             self._live[version] = _Held(servable)
             self._states[version] = VersionStatus(version, "AVAILABLE")

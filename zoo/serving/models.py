@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from zoo.serving.batching_parameters import BatchingParameters
 from zoo.serving.errors import ServingError, invalid
+from zoo.serving.metrics import Metrics
 from zoo.serving.model_config import ModelConfig
 from zoo.serving.model_versions import (
     ModelVersions,
@@ -47,6 +48,11 @@ class Models:
     @property
     def names(self) -> list[str]:
         return list(self._models)
+
+    def report_to(self, metrics: Metrics) -> None:
+        """Tells loads and runs; to be called before the start."""
+        for model in self._models.values():
+            model.metrics = metrics
 
     def start(self) -> None:
         """Begins to load; each model has a thread that looks for versions."""

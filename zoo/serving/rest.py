@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from zoo.serving.bodies import BodyRefused, read_body, unpacked
@@ -148,27 +148,33 @@ class _Rest:
                 request.headers, request.stream(), self._limits.max_body_bytes
             )
             body = await asyncio.wait_for(reading, seconds)
-            future = place.submit(lambda: self._run(target, body, request.headers))
-            rest = max(0, until - time.monotonic())
-            return await asyncio.wait_for(asyncio.wrap_future(future), rest)
+            future = place.submit(
+                lambda: self._run(target, body, request.headers, until)
+            )
+            return await asyncio.wait_for(asyncio.wrap_future(future), _left(until))
         except asyncio.TimeoutError:
             raise timed_out(seconds) from None
+        except ClientDisconnect:
+            raise ServingError("CANCELLED", "The client went away.") from None
         finally:
             place.leave()
 
-    def _run(self, target: _Target, body: bytes, headers) -> str:
+    def _run(self, target: _Target, body: bytes, headers, until: float) -> str:
         body = unpacked(body, headers, self._limits.max_body_bytes)
         content = read_json(body)
         signature = signature_name(content)
         if target.wanted == "predict":
-            return self._predict(target, content, signature)
+            return self._predict(target, content, signature, until)
         examples = read_examples(content)
         with self._models.servable(target.name, target.version, target.label) as of:
             if target.wanted == "classify":
-                return classifications_text(of.classify(signature, examples)[1])
-            return regressions_text(of.regress(signature, examples)[1])
+                _, results = of.classify(signature, examples, _left(until))
+                return classifications_text(results)
+            return regressions_text(of.regress(signature, examples, _left(until))[1])
 
-    def _predict(self, target: _Target, content: dict, signature: str) -> str:
+    def _predict(
+        self, target: _Target, content: dict, signature: str, until: float
+    ) -> str:
         with self._models.servable(target.name, target.version, target.label) as of:
             name = signature or DEFAULT_SIGNATURE
             if name not in of.signatures:
@@ -176,9 +182,12 @@ class _Rest:
                     f'Serving signature name: "{name}" not found in signature def'
                 )
             tensors = read_tensors(content, of.signatures[name].inputs)
-            seconds = self._limits.timeout_seconds
-            _, outputs = of.predict(name, tensors, timeout_seconds=seconds)
+            _, outputs = of.predict(name, tensors, timeout_seconds=_left(until))
         return (predictions_text if is_row_form(content) else outputs_text)(outputs)
+
+
+def _left(until: float) -> float:
+    return max(0.0, until - time.monotonic())
 
 
 def _path(request: Request) -> str:

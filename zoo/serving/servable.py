@@ -9,6 +9,7 @@ from zoo.serving.batching import BatchQueue
 from zoo.serving.batching_parameters import BatchingParameters
 from zoo.serving.environment import tell_environment
 from zoo.serving.errors import ServingError, invalid
+from zoo.serving.metrics import Metrics
 from zoo.serving.saved_session import SavedSession
 from zoo.serving.signatures import (
     feeds_of,
@@ -37,6 +38,7 @@ class Servable:
 
     Attributes:
         signatures: `SignatureDef`s by name, that of the initialisation included.
+        metrics: told how many examples are run at once; may be replaced.
 
     Raises:
         ServingError: it does not load, or a warm-up record fails.
@@ -52,6 +54,7 @@ class Servable:
         self.name = name
         self.version = version
         self.folder = Path(folder)
+        self.metrics = Metrics()
         tell_environment(self.folder)
         self._session = SavedSession(self.folder)
         self.signatures = self._session.signatures
@@ -196,13 +199,19 @@ class Servable:
     def _queue(self, definition, batching) -> BatchQueue:
         fetches = fetches_of(definition.outputs, ())
         return BatchQueue(
-            lambda feeds, seconds: self._session.run(feeds, fetches, seconds), batching
+            lambda feeds, seconds: self._run_graph(feeds, fetches, seconds), batching
         )
 
     def _run(self, name, feeds, fetches, timeout_seconds) -> dict:
         queue = self._queues.get(name)
         if queue is not None and len(fetches) == len(self.signatures[name].outputs):
             return queue.run(feeds, timeout_seconds)
+        return self._run_graph(feeds, fetches, timeout_seconds)
+
+    def _run_graph(self, feeds, fetches, timeout_seconds) -> dict:
+        lengths = {len(value) for value in feeds.values() if np.ndim(value)}
+        if len(lengths) == 1:
+            self.metrics.note_batch(self.name, lengths.pop())
         return self._session.run(feeds, fetches, timeout_seconds)
 
     def _of_form(self, signature: str, form: str, noun: str):

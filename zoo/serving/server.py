@@ -63,6 +63,7 @@ class Server:
         self._limits = limits or Limits()
         self._workers = Workers(self._limits)
         self.metrics = Metrics(lambda: self._workers.in_flight)
+        models.report_to(self.metrics)
         self._grpc: grpc.Server | None = None
         self._rest: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
