@@ -80,7 +80,7 @@ def _reader(model):
     """What an export holds: `read` as a graph for batches of any shape."""
     reader, variables = exported_reader(model)
     assert isinstance(reader, FoldedClassifier)
-    assert variables == []
+    assert all(not variable.trainable for variable in variables)
     spec = tf.TensorSpec([None, None], tf.int32)
     return reader, tf.function(reader.read, input_signature=[spec], autograph=False)
 
@@ -141,22 +141,18 @@ def test_it_keeps_the_numbers_that_it_was_made_with(random):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_graph_holds_each_weight_once():
+def test_each_weight_is_held_once_and_the_large_ones_by_no_graph():
     model = BertClassifier(997, N, 2, 32, 64, 4, num_layers=1)
     model.build(None)
-    _, read = _reader(model)
+    reader, read = _reader(model)
+    held = sum(np.prod(variable.shape) for variable in reader.variables)
+    # Words, and in the block queries, keys and values, output, and both products.
+    assert held == 997 * 32 + 4 * 32 * 32 + 2 * 32 * 64
     size = read.get_concrete_function().graph.as_graph_def().ByteSize()
     weights = 4 * sum(np.prod(weight.shape) for weight in model.weights)
     # The table of positions stands there for both token types.
     weights += 4 * 512 * 32
-    assert weights <= size < 1.05 * weights + 100_000
-
-
-def test_an_encoder_without_a_head_is_read_too(random):
-    model = BertClassifier(V, 0, SEPARATOR, U, F, H, 1, max_length=P)
-    _, read = _reader(_random(model))
-    ids = _texts(random)
-    np.testing.assert_allclose(read(ids)[0], model.read(ids)[0], atol=1e-5, rtol=1e-5)
+    assert size < weights - 4 * held + 60_000
 
 
 @pytest.mark.parametrize("kind", [RNNClassifier, HierarchicalClassifier])

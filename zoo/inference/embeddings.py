@@ -17,7 +17,7 @@ def bert_embedding(model, folding):
     """Words, learnt positions and token types of a `BertClassifier`, normalised."""
     separator, length = model.separator_id, model.max_length
     last_type = max(model.num_token_types - 1, 0)
-    words = array(model.word_embedding.embeddings)
+    words = folding.table(array(model.word_embedding.embeddings))
     places = array(model.position_embedding.embeddings)
     if model.type_embedding is not None:
         # One table of what a type and a position add to a word: a pass less.
@@ -40,7 +40,8 @@ def bert_embedding(model, folding):
 def sine_embedding(model, folding):
     """Words and sine positions of a `TransformerClassifier`."""
     scale = np.float32(model.units**0.5)
-    words = folding.norm.into_last(array(model.embedding.embeddings) * scale)
+    words = array(model.embedding.embeddings) * scale
+    words = folding.table(folding.norm.into_last(words))
     base, layout = model.positions.base, model.positions.layout
 
     def embed(token_ids, packing):

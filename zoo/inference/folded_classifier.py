@@ -1,7 +1,7 @@
 """A trained Transformer that classifies texts, laid out again to read them fast."""
 # What differs from the model, which gives the same numbers up to rounding:
-# - weights are constants, normalisations and scales are folded into them, and a block's
-#   queries, keys and values come from one product;
+# - normalisations and scales are folded into the weights, and a block's queries, keys
+#   and values come from one product;
 # - padding is left out of all that works on tokens one by one;
 # - a large batch is read some texts at a time: the memory of smaller arrays is used
 #   again, where that of large ones would be asked of the system anew for every array.
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from zoo.inference.embeddings import bert_embedding, sine_embedding
 from zoo.inference.folded_encoder import FoldedEncoder
-from zoo.inference.folding import Folding
+from zoo.inference.folding import Folding, HoldingFolding
 from zoo.inference.layer_scope import layer_scope
 from zoo.inference.norms import array
 from zoo.inference.packing import Packing
@@ -34,6 +34,9 @@ class FoldedClassifier:
     Args:
         model: a built `zoo.models.BertClassifier` or `TransformerClassifier`.
 
+    Attributes:
+        variables: what it reads; smaller numbers are constants of the graph.
+
     Raises:
         ValueError: another model.
     """
@@ -46,15 +49,17 @@ class FoldedClassifier:
             )
         self.num_heads = model.num_heads
         self.hidden_size = model.hidden_size
-        folding = Folding(model.encoder[0], model.units // model.num_heads)
+        shape = model.encoder[0], model.units // model.num_heads
+        folding = HoldingFolding(*shape)
         embedding, pooling = _PARTS[type(model)]
         self._embed = embedding(model, folding)
         self._encode = FoldedEncoder(model.encoder, folding)
-        self._pool = pooling(model, folding)
+        self._pool = pooling(model, Folding(*shape))
         # What the model makes of a text without any token.
         nothing_1U, _ = model.read(np.zeros((1, 1), "int32"))
         self._nothing_1U = array(nothing_1U)
         self._head = None if model.head is None else dense(model.head)
+        self.variables = folding.variables
 
     @staticmethod
     def has_layout(model) -> bool:

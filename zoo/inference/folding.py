@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.inference.linear import Linear
+from zoo.inference.linear import HeldLinear, Linear, held
 from zoo.inference.norms import NORMS, array
 
 # Shape letters: N rows, D head size, U units.
@@ -96,6 +96,32 @@ class Folding:
             self.norm.into_last(kernel), self.norm.into_last(bias)
         )
         return linear, self.norm.after(norm)
+
+
+class HoldingFolding(Folding):
+    """A `Folding` that keeps large weights in variables.
+
+    Args:
+        block: one of the model's blocks.
+        head_size: size of a head of every attention.
+
+    Attributes:
+        variables: those made so far.
+    """
+
+    def __init__(self, block, head_size: int):
+        super().__init__(block, head_size, self._hold)
+        self.variables: list = []
+
+    def table(self, rows):
+        """A table of vectors, to gather rows from."""
+        self.variables.append(held(rows))
+        return self.variables[-1].value
+
+    def _hold(self, *parts):
+        linear = HeldLinear(*parts)
+        self.variables.append(linear.variable)
+        return linear
 
 
 def add(rows, inputs, product, after):

@@ -4,6 +4,7 @@
 #   leaves room for two neighbours of one sign (see `_largest_pairs`);
 # - inputs are asymmetric with a range fixed beforehand from a few sentences.
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -33,6 +34,32 @@ class Linear:
         # A product and what `bias_add` adds become one operation when the graph runs.
         rows = tf.nn.bias_add(tf.matmul(rows, self.kernel), self.bias)
         return rows if self.activation is None else self.activation(rows)
+
+
+class HeldLinear(Linear):
+    """A `Linear` whose kernel is a variable.
+
+    A server keeps several copies of a constant for each signature, and arranges them at
+    the signature's first request; of a variable it has one.
+
+    Args:
+        kernel: shape (inputs, outputs).
+        bias: shape (outputs,).
+        activation: a function of tensors, or `None`.
+
+    Attributes:
+        variable: the kernel's.
+    """
+
+    def __init__(self, kernel, bias, activation=None):
+        super().__init__(kernel, bias, activation)
+        self.variable = held(self.kernel)
+        self.kernel = self.variable.value
+
+
+def held(values):
+    """Numbers as a variable that is never trained."""
+    return keras.Variable(values, trainable=False, dtype="float32")
 
 
 class WatchedLinear(Linear):

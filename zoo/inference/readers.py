@@ -10,9 +10,9 @@ def exported_reader(model) -> tuple:
         model: a built `zoo.models.TextClassifier`.
 
     Returns:
-        What has its `read` and `classify`, and the variables that these need: none
-        where weights are constants.
+        What has its `read` and `classify`, and the variables that these need.
     """
     if FoldedClassifier.has_layout(model):
-        return FoldedClassifier(model), []
+        reader = FoldedClassifier(model)
+        return reader, reader.variables
     return model, model.variables
