@@ -5,6 +5,7 @@ from pathlib import Path
 
 from zoo.export.audit import audit, read_saved_model
 from zoo.export.exportable import Exportable
+from zoo.export.graph_places import GraphPlaces
 from zoo.export.manifest import manifest_of
 from zoo.export.server_files import write_server_files
 from zoo.export.server_ops import NEWEST, checked_release
@@ -47,7 +48,7 @@ def export(
     version = folder / str(next_version(folder))
     with folder_written_whole(version) as beside:
         _save(exportable, concrete, beside, version, server)
-        _set_forms(beside, exportable.forms)
+        _finish(beside, exportable.forms)
         audit(beside, server)
         (beside / "assets.extra").mkdir()
         if exportable.labels:
@@ -98,15 +99,19 @@ def _warm_up(exportable, concrete, beside: Path) -> dict:
     return answers
 
 
-def _set_forms(folder: Path, forms: Mapping[str, str]) -> None:
-    """Says which signatures answer classify and regress requests.
+def _finish(folder: Path, forms: Mapping[str, str]) -> None:
+    """Says what TensorFlow leaves out, and leaves out what old servers do not know.
 
-    TensorFlow writes that all answer predict requests, and a server refuses the others.
+    It writes that all signatures answer predict requests, and a server refuses others.
+    It also writes a name into every variable, for messages alone, and a server whose
+    TensorFlow is older than 2.15 refuses that.
     """
-    if not forms:
-        return
     saved_model = read_saved_model(folder)
+    (meta_graph,) = saved_model.meta_graphs
     for name, form in forms.items():
-        saved_model.meta_graphs[0].signature_def[name].method_name = form
+        meta_graph.signature_def[name].method_name = form
+    for _, node in GraphPlaces(meta_graph.graph_def).nodes():
+        if node.op == "VarHandleOp":
+            node.attr.pop("debug_name", None)
     path = folder / "saved_model.pb"
     path.write_bytes(saved_model.SerializeToString(deterministic=True))
