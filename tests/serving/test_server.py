@@ -84,6 +84,17 @@ def test_both_ports_answer_and_say_who_they_are_not():
     assert not slow.server.ready and not slow.models.started
 
 
+def test_answers_over_rest_leave_at_once():
+    """Joined with what may come, each would wait 40 ms for the last one's receipt."""
+    with _slow() as slow:
+        took = []
+        for _ in range(20):
+            start = time.monotonic()
+            assert slow.rest.get("/v1/models/slow").status_code == 200
+            took.append(time.monotonic() - start)
+        assert sorted(took[1:])[2] < 0.03
+
+
 def test_requests_beyond_the_limit_are_refused_at_both_ports_and_states_are_not():
     with _slow(max_requests_in_flight=2) as slow:
         first, second = slow.post(), slow.call()
