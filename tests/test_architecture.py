@@ -31,10 +31,11 @@ MAY_IMPORT = {
     "weights": {"files"},
     "export": {"files"},
     "serving": {"files"},
-    "client": {"highlights", "pictures", "plots"},
+    "answers": {"pictures", "plots"},
+    "client": {"answers", "highlights"},
     "deployment": {"files"},
-    "tasks": {"data", "decoding", "export", "files", "highlights", "inference"}
-    | {"losses", "metrics", "ops", "pictures", "plots", "values"},
+    "tasks": {"answers", "data", "decoding", "export", "files", "highlights"}
+    | {"inference", "losses", "metrics", "ops", "values"},
     "presets": {"deltas", "files", "recipe", "registry", "values", "weights"},
     "deltas": set(),
     "training": {"files", "presets", "recipe", "registry", "values", "weights"},
@@ -51,7 +52,7 @@ MAY_IMPORT = {
     "studies": {"data", "decoding", "files", "layers", "losses", "metrics", "models"}
     | {"plots", "presets", "pretrained", "recipe", "registry", "training", "values"}
     | {"weights"},
-    "cli": {"files", "plots", "presets", "pretrained", "recipe", "registry"}
+    "cli": {"answers", "files", "plots", "presets", "pretrained", "recipe", "registry"}
     | {"converters", "data", "decoding", "highlights", "metrics", "reliability_plot"}
     | {"deployment", "export", "pictures", "serving", "studies", "tasks", "training"}
     | {"values"},

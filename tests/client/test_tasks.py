@@ -12,7 +12,8 @@ from tests.client.canned import (
     objects,
     picture,
 )
-from zoo.client import Client, Detection, Translation
+from zoo.answers import Translation
+from zoo.client import Client
 
 
 @pytest.fixture
@@ -173,8 +174,8 @@ def test_vectors_come_as_they_are(server):
 
 
 FOUND = [
-    Detection("cat", 0.75, (5.0, 10.0, 25.0, 30.5)),
-    Detection("dog", 0.5, (30.0, 5.0, 55.0, 35.0)),
+    {"label": "cat", "score": 0.75, "box": [5.0, 10.0, 25.0, 30.5]},
+    {"label": "dog", "score": 0.5, "box": [30.0, 5.0, 55.0, 35.0]},
 ]
 
 
@@ -183,7 +184,7 @@ def test_objects_are_found_in_files_and_bytes(server, client, tmp_path):
     path = tmp_path / "图.png"
     path.write_bytes(picture())
     found = client.detect([path, str(path), picture()] * 3)
-    assert found == [FOUND] * 9
+    assert [image.plain for image in found] == [FOUND] * 9
     assert [len(inputs["image_bytes"]) for _, inputs in server.asked] == [8, 1]
 
 
@@ -223,7 +224,7 @@ def test_where_a_detector_looked_is_cut_to_the_image_and_drawn(
 ):
     server.answer = objects
     found = client.look(picture())
-    assert found.found == FOUND
+    assert found.found.plain == FOUND
     assert found.pixels.shape == (40, 60, 3)
     assert found.attention.shape == (2, 5, 8)
     assert found.attention[0, 2, 1] == found.attention[1, 1, 5] == 1

@@ -7,9 +7,9 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.tasks.detection import ToldDetector, made_task
+from zoo.answers import pixels_of
 from zoo.data.labelled_images import LabelledImages
 from zoo.data.made_up_images import ImageBytes
-from zoo.tasks.detection_attention import pixels_of
 from zoo.tasks.detection_graph import on_finest_map
 from zoo.tasks.detection_runner import DetectionRunner
 

@@ -33,7 +33,6 @@ def show_image(source: str, image: str, path, looks: bool, points, options, load
         options: of the prediction.
         load: loads a preset; `None` asks an export.
     """
-    from zoo.pictures import draw_detections
     from zoo.plots import check_path
 
     if path is None:
@@ -48,17 +47,14 @@ def show_image(source: str, image: str, path, looks: bool, points, options, load
     if looks or points:
         found.plot(path, points)
     else:
-        objects = found.found
-        draw_detections(
-            found.pixels, objects.boxes, objects.labels, objects.scores, path
-        )
+        found.draw(path)
     err.print(f"Drawn: {path}")
 
 
 def exported_attention(folder, image):
     """What an exported detector found in an image, and where it looked."""
+    from zoo.answers import DetectionAttention
     from zoo.export.check_export import run_export
-    from zoo.tasks.detection_attention import DetectionAttention
 
     file = Path(image).read_bytes()
     request = {"with_attention": {"image_bytes": [as_base64(file)]}}

@@ -9,21 +9,15 @@ with Client("http://localhost:8501", "en-zh") as client:
 
 from zoo.client.client import Client
 from zoo.client.descriptions import Metadata, Signature, TensorSpec, VersionStatus
-from zoo.client.detections import Detection, Look
 from zoo.client.errors import ServerError
 from zoo.client.retries import Retries
-from zoo.client.translations import Alignment, Translation
 
 __all__ = [
-    "Alignment",
     "Client",
-    "Detection",
-    "Look",
     "Metadata",
     "Retries",
     "ServerError",
     "Signature",
     "TensorSpec",
-    "Translation",
     "VersionStatus",
 ]

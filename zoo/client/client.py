@@ -4,23 +4,20 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from zoo.client.classifications import highlight_of, labels_of
-from zoo.client.detections import (
-    Detection,
-    Look,
+from zoo.answers import (
+    Alignment,
+    DetectionAttention,
+    Detections,
+    Translation,
     detections_of,
-    look_of,
-    read_image,
 )
+from zoo.client.classifications import highlight_of, labels_of
+from zoo.client.images import read_image
 from zoo.client.model_client import ModelClient
 from zoo.client.texts import checked_texts, text_inputs, text_pairs
-from zoo.client.translations import (
-    Alignment,
-    Translation,
-    alignment_of,
-    translations_of,
-)
+from zoo.client.translations import alignment_of, translations_of
 
+_FOUND = ("boxes", "scores", "labels", "count", "sizes", "status")
 _TEXTS, _IMAGES = 64, 8  # in a request, if `max_batch` says nothing
 
 
@@ -177,8 +174,8 @@ class Client(ModelClient):
         ]
         return np.concatenate(parts or [np.zeros((0, 0))]).astype("float32")
 
-    def detect(self, images: Sequence) -> list[list[Detection]]:
-        """The objects in each image, the best first.
+    def detect(self, images: Sequence) -> list[Detections]:
+        """The objects in each image.
 
         Args:
             images: paths of JPEG, PNG, GIF or BMP files, or their bytes.
@@ -193,20 +190,19 @@ class Client(ModelClient):
                 "images must be a list of paths or of files' bytes. Received: "
                 f"{type(images).__name__}. Of one image pass [image]."
             )
-        found: list[list[Detection]] = []
-        names = ("boxes", "scores", "labels", "count", "status")
+        found: list[Detections] = []
         size = self.max_batch or _IMAGES
         for start in range(0, len(images), size):
             files = [read_image(image) for image in images[start : start + size]]
             inputs = {"image_bytes": [content for content, _ in files]}
-            (answer,) = self.batches(inputs, "serving_default", names, size)
+            (answer,) = self.batches(inputs, "serving_default", _FOUND, size)
             for row, (_, name) in enumerate(files):
                 if name == "The image":
                     name = f"Image {start + row} of {len(images)}"
-                found.append(detections_of(answer, row, name))
+                found.append(detections_of(_row(answer, row), name))
         return found
 
-    def look(self, image) -> Look:
+    def look(self, image) -> DetectionAttention:
         """Finds objects in one image and returns where the model looked for them.
 
         `look(image).plot("attention.png")` draws it.
@@ -215,11 +211,16 @@ class Client(ModelClient):
             image: a path, or a file's bytes.
         """
         file, name = read_image(image)
-        names = ("boxes", "scores", "labels", "count", "status", "attention")
-        names += ("attention_cells", "self_attention", "self_attention_cells")
+        names = (*_FOUND, "attention", "attention_cells", "self_attention")
+        names += ("self_attention_cells",)
         inputs = {"image_bytes": [file]}
         (answer,) = self.batches(inputs, "with_attention", names, 1)
-        return look_of(answer, file, name)
+        return DetectionAttention.of(_row(answer, 0), file, name)
 
     def _texts(self, inputs, signature: str, names: Sequence[str]) -> Iterator[dict]:
         return self.batches(inputs, signature, names, self.max_batch or _TEXTS)
+
+
+def _row(answer: dict[str, np.ndarray], row: int) -> dict:
+    """What a batch's answer says of one of its images."""
+    return {name: values[row] for name, values in answer.items()}

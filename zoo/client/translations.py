@@ -1,50 +1,8 @@
 """Translations that a server answered."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Translation:
-    """One translation of a text.
-
-    Attributes:
-        text: the translation.
-        score: as the server's decoding ranks it, at most 0.
-        truncated: the source was longer than the model reads.
-    """
-
-    text: str
-    score: float
-    truncated: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Alignment:
-    """A translation and what it looked at.
-
-    Attributes:
-        translation: the translation.
-        source_pieces: subword pieces of the source, the end token last.
-        target_pieces: subword pieces of the translation, the end token last.
-        weights: (target pieces, source pieces); each row sums to 1.
-    """
-
-    translation: Translation
-    source_pieces: list[str]
-    target_pieces: list[str]
-    weights: np.ndarray
-
-    def plot(self, path, **options) -> Path:
-        """Draws the heatmap; see `zoo.plots.plot_alignment`."""
-        # Those who only translate must not wait for matplotlib.
-        from zoo.plots import plot_alignment
-
-        return plot_alignment(
-            self.source_pieces, self.target_pieces, self.weights, path, **options
-        )
+from zoo.answers import Alignment, Translation
 
 
 def translations_of(answer: dict, row: int) -> list[Translation]:

@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from zoo.answers import DetectionAttention, Detections, detections_of
 from zoo.data.labelled_images import LabelledImages
 from zoo.files import write_json
 from zoo.metrics.detection import as_coco_results, score_detections
-from zoo.tasks.detection_attention import DetectionAttention
 from zoo.tasks.detection_graph import DetectionGraph
-from zoo.tasks.detections import Detections, detections_of
 from zoo.tasks.texts import need_tensorflow
 from zoo.values import convert
 

@@ -1,18 +1,17 @@
 """Translating with a trained model: results, scores, alignment, signatures."""
 
 import dataclasses
-from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
+from zoo.answers import Alignment, Translation
 from zoo.data.parallel_text import ParallelText
 from zoo.data.vocabulary import UNKNOWN_ID
 from zoo.decoding import DecodingOptions, ModelStepper
 from zoo.export import Exportable
 from zoo.inference import INT8_ENVIRONMENT, exported_stepper
 from zoo.metrics.translation import score_by_length, score_translations
-from zoo.plots import plot_alignment
 from zoo.tasks.meanings import TRANSLATION
 from zoo.tasks.texts import (
     batches_of,
@@ -27,50 +26,6 @@ from zoo.values import convert, convert_fields
 _WATCHED = 64
 # Inputs whose answers an export records: short, longer, and empty.
 _SAMPLE = ["Knowledge is power.", "Where is the nearest station?", ""]
-
-
-@dataclass(frozen=True)
-class Translation:
-    """One translated text.
-
-    Attributes:
-        text: the translation.
-        score: as the decoding ranks it: log probability over length penalty, at most 0.
-        truncated: the source was longer than the model reads.
-        alternatives: the next best translations, if `num_hypotheses` asked for them.
-    """
-
-    text: str
-    score: float
-    truncated: bool
-    alternatives: tuple["Translation", ...] = ()
-
-    @property
-    def plain(self) -> str:
-        return self.text
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """A translation and what it looked at.
-
-    Attributes:
-        translation: the translation.
-        source_pieces: subword pieces of the source, the end token last.
-        target_pieces: subword pieces of the translation, the end token last.
-        weights: (target pieces, source pieces); each row sums to 1.
-    """
-
-    translation: Translation
-    source_pieces: list[str]
-    target_pieces: list[str]
-    weights: np.ndarray
-
-    def plot(self, path, **options):
-        """Draws the heatmap; see `zoo.plots.plot_alignment`."""
-        return plot_alignment(
-            self.source_pieces, self.target_pieces, self.weights, path, **options
-        )
 
 
 class TranslationRunner:

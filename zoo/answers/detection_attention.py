@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.tasks.detections import Detections, detections_of
+from zoo.answers.detections import Detections, detections_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +57,15 @@ class DetectionAttention:
             np.asarray(answer["self_attention"])[:down, :across, :down, :across],
             cells,
             self_cells,
+        )
+
+    def draw(self, path) -> Path:
+        """Draws the boxes; see `zoo.pictures.draw_detections`."""
+        from zoo.pictures import draw_detections
+
+        found = self.found
+        return draw_detections(
+            self.pixels, found.boxes, found.labels, found.scores, path
         )
 
     def plot(self, path, points=()) -> Path:
