@@ -71,7 +71,7 @@ def _translations(trained):
     yield Prediction("n_best", inputs, many)
     given = {"log_probabilities": trained.log_probabilities(TEXTS, TEXTS[::-1])}
     yield Prediction("score", inputs | {"translations": TEXTS[::-1]}, given)
-    if trained.model.attention != "none":
+    if getattr(trained.model, "attention", None) != "none":
         for text in TEXTS[:2]:
             own = trained.attention(text)
             expected = {
