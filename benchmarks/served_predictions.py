@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zoo.answers import DetectionAttention, pixels_of
+from zoo.answers.detections import detections_of
 from zoo.highlights import Highlight
-from zoo.tasks.detection_attention import DetectionAttention, pixels_of
-from zoo.tasks.detections import detections_of
 
 # Two scripts, an empty text, and one that is longer than models read.
 TEXTS = [
