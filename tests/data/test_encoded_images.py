@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import numpy as np
@@ -194,3 +195,28 @@ def test_without_a_seed_images_stay_as_they_are(samples):
         strict=True,
     ):
         assert_equal(one, other)
+
+
+@pytest.mark.parametrize("flips", ["none", "turns"])
+def test_batches_of_one_shape_differ_in_padding_alone(flips, samples):
+    augmentation = dataclasses.replace(AUGMENTATION, flips=flips, most_scale=1.3)
+    images = EncodedImages.from_samples(samples, augmentation)
+    own, one_shape = (
+        itertools.islice(ImageBatches(images, 12, 3, one_shape=so).stream(), 29)
+        for so in (False, True)
+    )
+    shapes = set()
+    for (inputs, targets), (padded, padded_targets) in zip(own, one_shape, strict=True):
+        shapes.add(padded["mask"].shape)
+        down, across = inputs["mask"].shape[1:]
+        assert padded["mask"].sum() == inputs["mask"].sum()
+        for name in ("pixels", "mask"):
+            np.testing.assert_array_equal(padded[name][:, :down, :across], inputs[name])
+        assert_equal(padded_targets, targets)
+    assert len(shapes) == 1
+
+
+def test_unchanged_images_of_one_shape_have_room_for_the_largest(samples):
+    images = EncodedImages.from_samples(samples, AUGMENTATION)
+    batches = ImageBatches(images, 12, None, one_shape=True).once()
+    assert {inputs["mask"].shape[1:] for inputs, _ in batches} == {(64, 96)}

@@ -1,6 +1,10 @@
 """Moving averages of weights: what is judged and kept after a round."""
 
 import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -181,3 +185,24 @@ def test_a_training_broken_off_ends_with_the_very_same_averages(last_round, tmp_
 def test_a_momentum_out_of_range_is_refused(momentum):
     with pytest.raises(ValueError, match="ema_momentum"):
         TrainingPlan(ema_momentum=momentum)
+
+
+ON_JAX = """
+import sys
+from tests.training.test_ema import PLAN, Batches, Task, make_model, train_model
+found = train_model(make_model(), Task(), PLAN, Batches(), Batches(), sys.argv[1])
+print(len(found["history"]))
+"""
+
+
+def test_on_jax_averages_outlive_the_validation_of_the_weights(tmp_path):
+    pytest.importorskip("jax")
+    done = subprocess.run(
+        [sys.executable, "-c", ON_JAX, str(tmp_path)],
+        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "3"

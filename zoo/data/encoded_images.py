@@ -113,6 +113,8 @@ class ImageBatches:
         seed: of shuffling and changes; `None` keeps order and images as they are.
         most_objects: targets that every image has room for; by default those of the
             image with most.
+        one_shape: pad all batches alike, to the largest that one may be. It changes
+            no answer, for padding does not; a compiling backend compiles but once.
     """
 
     def __init__(
@@ -121,6 +123,7 @@ class ImageBatches:
         batch_tokens: int,
         seed: int | None,
         most_objects: int | None = None,
+        one_shape: bool = False,
     ):
         self.images = images
         self.seed = seed
@@ -131,6 +134,14 @@ class ImageBatches:
             cells *= images.augmentation.mean_area
         self.batch_size = min(max(1, int(batch_tokens / cells)), len(images))
         self.steps_per_epoch = math.ceil(len(images) / self.batch_size)
+        self.least_size = self._largest() if one_shape else (0, 0)
+
+    def _largest(self) -> tuple[int, int]:
+        """Height and width that no image of a batch is larger than."""
+        height, width = (int(side) for side in self.images.sizes.max(axis=0))
+        if self.images.augmentation is None or self.seed is None:
+            return height, width
+        return self.images.augmentation.largest(height, width)
 
     def stream(self, start_step: int = 0) -> Iterator[tuple]:
         """Endless batches from a step on: epoch after epoch, each shuffled anew."""
@@ -161,15 +172,18 @@ class ImageBatches:
         if self.images.augmentation is not None and self.seed is not None:
             random = np.random.default_rng([self.seed, step, 1])
             samples = self.images.augmentation.batch(samples, random)
-        return padded_batch(samples, self.most_objects)
+        return padded_batch(samples, self.most_objects, self.least_size)
 
 
-def padded_batch(samples: list[Sample], most_objects: int) -> tuple[dict, dict]:
+def padded_batch(
+    samples: list[Sample], most_objects: int, least_size: tuple[int, int] = (0, 0)
+) -> tuple[dict, dict]:
     """A model's inputs and targets.
 
     Args:
         samples: images and their objects; objects beyond `most_objects` are left out.
         most_objects: room for targets.
+        least_size: height and width that there is room for at least.
 
     Returns:
         `pixels`, uint8, (images, height, width, 3), and `mask`, booleans, whose height
@@ -178,8 +192,9 @@ def padded_batch(samples: list[Sample], most_objects: int) -> tuple[dict, dict]:
         model may begin with noisy copies of them.
     """
     height, width = (
-        CELL * max(math.ceil(sample.pixels.shape[axis] / CELL) for sample in samples)
-        for axis in range(2)
+        CELL
+        * math.ceil(max(least, *(each.pixels.shape[axis] for each in samples)) / CELL)
+        for axis, least in enumerate(least_size)
     )
     count = len(samples)
     inputs = {

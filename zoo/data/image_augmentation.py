@@ -81,6 +81,13 @@ class Augmentation:
         # Crops are scaled to the size of whole images.
         return scale**2
 
+    def largest(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width that no changed image of at most this size is beyond."""
+        height, width = (round(side * self.most_scale) for side in (height, width))
+        if self.flips in ("turns", "all"):
+            height = width = max(height, width)
+        return height, width
+
     def batch(self, samples: list[Sample], random) -> list[Sample]:
         """Changes the images of a batch.
 

@@ -238,7 +238,11 @@ class DetectionTask:
         return Sample(pixels.numpy(), boxes, self.classes.encode(labels))
 
     def batches(self, encoded: EncodedImages, batch_tokens: int, seed: int | None):
-        return ImageBatches(encoded, batch_tokens, seed)
+        import keras
+
+        # JAX compiles every shape anew, for as long as a hundred steps or more take.
+        one_shape = keras.backend.backend() == "jax"
+        return ImageBatches(encoded, batch_tokens, seed, one_shape=one_shape)
 
     def loss(self, label_smoothing: float):
         """What training makes smaller."""
@@ -247,7 +251,7 @@ class DetectionTask:
         from zoo.losses import SetLoss
         from zoo.tasks.host_assignment import assign_on_host
 
-        on_host = keras.backend.backend() == "tensorflow"
+        on_host = keras.backend.backend() in ("tensorflow", "jax")
         match = {"match": assign_on_host} if on_host else {}
         if label_smoothing:
             raise ValueError(
@@ -263,6 +267,12 @@ class DetectionTask:
 
     def calibrated(self, model, batches) -> "DetectionTask":
         return self
+
+    def score_batches(self, model, batches, data: LabelledImages) -> float:
+        """AP on prepared images, on any backend; see `zoo.tasks.detection_scores`."""
+        from zoo.tasks.detection_scores import score_batches
+
+        return score_batches(self, model, batches, data)["AP"]
 
     def runner(self, model) -> Runner:
         from zoo.tasks.detection_runner import DetectionRunner

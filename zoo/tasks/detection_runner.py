@@ -11,6 +11,7 @@ from zoo.data.labelled_images import LabelledImages
 from zoo.files import write_json
 from zoo.metrics.detection import as_coco_results, score_detections
 from zoo.tasks.detection_graph import DetectionGraph
+from zoo.tasks.detection_scores import truths
 from zoo.tasks.texts import need_tensorflow
 from zoo.values import convert
 
@@ -71,7 +72,8 @@ class DetectionRunner:
         if results is not None:
             rows = as_coco_results(found, data.ids, self.task.classes.ids)
             write_json(results, rows)
-        return score_detections(self.truths(data), found, self.task.classes.names)
+        real = truths(self.task, data)
+        return score_detections(real, found, self.task.classes.names)
 
     def _found(self, data: LabelledImages) -> list[dict]:
         """All that is found in each image, as `score_detections` takes it."""
@@ -120,16 +122,6 @@ class DetectionRunner:
         from zoo.tasks.detection_export import exportable
 
         return exportable(self.task, self.model, checked_threshold(threshold))
-
-    def truths(self, data: LabelledImages) -> list[dict]:
-        """What is really in images, as `score_detections` takes it."""
-        return [
-            {"boxes": boxes, "labels": self.task.classes.encode(labels)}
-            | {"crowds": crowds, "size": size}
-            for boxes, labels, crowds, size in zip(
-                data.boxes, data.labels, data.crowds, data.sizes, strict=True
-            )
-        ]
 
     def _answers(self, method: str, files: list, threshold: float, size=_BATCH):
         need_tensorflow("Detection and evaluation")

@@ -7,7 +7,9 @@ class Task(Protocol):
     """Raw data in and out, and what has to be known for it: vocabularies, labels.
 
     `learn` makes a task from training data, `load` from a preset's folder. Only
-    `encode` and the runner need TensorFlow.
+    `encode` and the runner need TensorFlow. A task that `scores_by_decoding` may have
+    `score_batches(model, batches, data)`, the score from what `encode` made of data:
+    then a training on another backend can be scored too.
 
     Attributes:
         name: the kind of problem.

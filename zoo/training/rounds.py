@@ -249,7 +249,8 @@ class Rounds(keras.callbacks.Callback):
         # Keras gives them to its own callback by this name, too.
         averages = self.model.optimizer._model_variables_moving_average
         for weight, average in zip(weights, averages, strict=True):
-            weight.assign(average)
+            # A copy: JAX gives away the arrays of the weights that it validates.
+            weight.assign(np.asarray(average).copy())
         try:
             yield
         finally:

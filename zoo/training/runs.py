@@ -172,7 +172,7 @@ def train_run(folder, callbacks=(), **plan_changes: Any) -> Preset:
         task.batches(encoded["train"], plan.batch_tokens, plan.seed),
         valid_batches,
         folder,
-        score=scorer(task, model, plan, valid),
+        score=scorer(task, model, plan, valid, valid_batches),
         resume=True,
         keep_start=parent is not None,
         callbacks=[_written_at_the_start(folder, recipe), *callbacks],
@@ -256,7 +256,9 @@ def _written_at_the_start(folder, recipe):
     )
 
 
-def scorer(task, model, plan: TrainingPlan, read_valid: Callable[[], Any]):
+def scorer(
+    task, model, plan: TrainingPlan, read_valid: Callable[[], Any], valid_batches
+):
     """What judges a model after each round; `None` leaves it to a metric.
 
     Raises:
@@ -264,7 +266,11 @@ def scorer(task, model, plan: TrainingPlan, read_valid: Callable[[], Any]):
     """
     if plan.monitor != "score" or not task.scores_by_decoding:
         return None
-    if keras.backend.backend() != "tensorflow":
+    on_tensorflow = keras.backend.backend() == "tensorflow"
+    if not on_tensorflow and hasattr(task, "score_batches"):
+        data = read_valid()
+        return lambda: task.score_batches(model, valid_batches, data)
+    if not on_tensorflow:
         raise ValueError(
             "Scoring while training decodes on TensorFlow, but Keras runs on "
             f"{keras.backend.backend()}. Train there with monitor="
