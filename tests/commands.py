@@ -26,6 +26,24 @@ class Done(NamedTuple):
     stderr: str
 
 
+def in_new_process(function, *arguments):
+    """What a function of a module answers in a process that has built nothing yet."""
+    receiver, sender = _FORKS.Pipe(duplex=False)
+    process = _FORKS.Process(target=_answer, args=(sender, function, arguments))
+    process.start()
+    sender.close()
+    try:
+        return receiver.recv()
+    except EOFError:
+        raise RuntimeError("The process ended without an answer.") from None
+    finally:
+        process.join()
+
+
+def _answer(sender, function, arguments):
+    sender.send(function(*arguments))
+
+
 def run_zoo(arguments: list[str], folder: Path, **environment: str) -> Done:
     """Runs `zoo` with arguments in a folder.
 

@@ -1,15 +1,14 @@
 """What every recipe must do. A new recipe joins by existing."""
 
 import fcntl
-import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import zoo
+from tests.commands import in_new_process
 from zoo import registry
 from zoo.export import contract
 from zoo.export.check_export import check_export
@@ -70,25 +69,12 @@ def test_its_run_ends_with_a_preset_that_loads(learnt):
 
 def test_a_new_process_loads_its_preset_and_answers_the_same(learnt):
     trained, test, folder, run = learnt
-    code = (
-        "import sys, json, zoo; "
-        "print(json.dumps(zoo.load(sys.argv[1])(json.loads(sys.argv[2]))))"
-    )
     inputs = inputs_of(test, folder)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            code,
-            str(run / "preset"),
-            json.dumps(inputs),
-        ],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=True,
-    )
-    assert json.loads(done.stdout) == trained(inputs)
+    assert in_new_process(_load_and_ask, run / "preset", inputs) == trained(inputs)
+
+
+def _load_and_ask(preset, inputs):
+    return zoo.load(preset)(inputs)
 
 
 @pytest.fixture(scope="module")
