@@ -15,7 +15,6 @@ from zoo.export.check_export import check_export
 from zoo.export.warm_up import read_warm_up
 from zoo.files import read_json, write_json
 
-ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
 RECIPES = registry.names()
 # What a tiny model reaches at least, and how many examples it needs for it.
