@@ -31,8 +31,8 @@ MAY_IMPORT = {
     "weights": {"files"},
     "export": {"files"},
     "serving": {"files"},
-    "answers": {"pictures", "plots"},
-    "client": {"answers", "highlights"},
+    "answers": {"highlights", "pictures", "plots"},
+    "client": {"answers"},
     "deployment": {"files"},
     "tasks": {"answers", "data", "decoding", "export", "files", "highlights"}
     | {"inference", "losses", "metrics", "ops", "values"},

@@ -17,9 +17,24 @@ def is_export(source: str) -> bool:
 
 def details_of(folder) -> dict:
     """What an export says of its task."""
+    return manifest_of(folder)["details"]
+
+
+def manifest_of(folder) -> dict:
+    """What an export says of itself.
+
+    Raises:
+        ValueError: it says nothing, or no JSON.
+    """
     from zoo.export.check_export import version_folder
 
-    return read_json(version_folder(folder) / MANIFEST)["details"]
+    path = version_folder(folder) / MANIFEST
+    if not path.is_file():
+        raise ValueError(
+            f"{path} is missing: {path.parents[1]} is a SavedModel that zoo export did "
+            "not write, and says nothing of itself."
+        )
+    return read_json(path)
 
 
 def evaluate_export(folder, data, target, reading: dict) -> dict:
@@ -35,32 +50,37 @@ def evaluate_export(folder, data, target, reading: dict) -> dict:
     return _evaluate_labels(folder, details["labels"], data, reading["columns"])
 
 
-def exported_alignment(folder, text: str) -> tuple:
-    """Source pieces, target pieces and weights of a translation."""
+def exported_alignment(folder, text: str):
+    """A translation of an export, and what it looked at."""
+    from zoo.answers import alignment_of
     from zoo.export.check_export import run_export
 
-    answer = run_export(folder, {"with_alignment": {"texts": [text]}})["with_alignment"]
-    sources, targets = answer["source_lengths"][0], answer["target_lengths"][0]
-    return (
-        answer["source_pieces"][0][:sources],
-        answer["target_pieces"][0][:targets],
-        [row[:sources] for row in answer["alignment"][0][:targets]],
+    return alignment_of(
+        run_export(folder, {"with_alignment": {"texts": [text]}})["with_alignment"]
     )
 
 
 def exported_highlight(folder, text: str):
-    """What an exported classifier looked at."""
+    """What an exported classifier looked at; a pair's two texts have a tab between."""
+    from zoo.answers import highlight_of
     from zoo.export.check_export import run_export
-    from zoo.highlights import Highlight
 
-    answer = run_export(folder, {"with_attention": {"texts": [text]}})["with_attention"]
-    title = (
-        f"{answer['values'][0]:.4g}"
-        if "values" in answer
-        else f"{answer['labels'][0][0]} {answer['scores'][0][0]:.2f}"
-    )
-    places = (answer[key][0] for key in ("starts", "ends", "attention"))
-    return Highlight.from_pieces(text, *places, title=title)
+    inputs = {"texts": [text]}
+    if takes_pairs(folder, "with_attention"):
+        first, tab, second = text.partition("\t")
+        if not tab:
+            raise ValueError(
+                "The model is for pairs of texts: write them with a tab between."
+            )
+        inputs, text = {"texts": [first], "text_pairs": [second]}, f"{first}\n{second}"
+    answer = run_export(folder, {"with_attention": inputs})["with_attention"]
+    return highlight_of(text, answer)
+
+
+def takes_pairs(folder, signature: str) -> bool:
+    """Whether a signature of an export wants a second text for each."""
+    found = manifest_of(folder)["signatures"].get(signature, {})
+    return "text_pairs" in found.get("inputs", ())
 
 
 def _answers(folder, texts: list[str], name: str, pairs=()) -> list:

@@ -254,17 +254,15 @@ def plot(
         raise typer.BadParameter(
             "A translation's heatmap is drawn to a file, --out, and has no --without."
         )
-    from zoo.plots import check_path, plot_alignment
+    from zoo.plots import check_path
 
     check_path(path)
     if exported:
-        sources, targets, weights = exported_alignment(source, text)
+        found = exported_alignment(source, text)
     else:
         options = prediction_options(task_of(source), settings)
         found = _load(source).attention(text, **options)
-        sources, targets = found.source_pieces, found.target_pieces
-        weights = found.weights
-    plot_alignment(sources, targets, weights, path, words=not pieces)
+    found.plot(path, words=not pieces)
     err.print(f"Drawn: {path}")
 
 

@@ -9,13 +9,15 @@ from zoo.answers import (
     DetectionAttention,
     Detections,
     Translation,
+    alignment_of,
     detections_of,
+    highlight_of,
+    labels_of,
+    translations_of,
 )
-from zoo.client.classifications import highlight_of, labels_of
 from zoo.client.images import read_image
 from zoo.client.model_client import ModelClient
 from zoo.client.texts import checked_texts, text_inputs, text_pairs
-from zoo.client.translations import alignment_of, translations_of
 
 _FOUND = ("boxes", "scores", "labels", "count", "sizes", "status")
 _TEXTS, _IMAGES = 64, 8  # in a request, if `max_batch` says nothing

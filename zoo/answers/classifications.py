@@ -1,4 +1,4 @@
-"""What a server says of texts, and what it looked at."""
+"""What classifiers say of texts, and what they looked at."""
 
 from collections.abc import Mapping
 
@@ -17,12 +17,14 @@ def highlight_of(text: str, answer: Mapping):
     """What a classifier looked at in a text.
 
     Args:
-        text: as the server read it: of a pair, both texts with a line break between.
-        answer: to `with_attention`, of this text alone.
+        text: as the model read it: of a pair, both texts with a line break between.
+        answer: outputs of `with_attention` by name, as arrays or nested lists; the
+            first row is the text's.
 
     Returns:
         A `zoo.highlights.Highlight`.
     """
+    # Those who only classify must not wait for the pictures.
     from zoo.highlights import Highlight
 
     if "values" in answer:
