@@ -30,9 +30,10 @@ MAY_IMPORT = {
     "inference": {"data", "decoding", "models", "ops"},
     "weights": {"files"},
     "export": {"files"},
-    "serving": {"files"},
+    "protocol": set(),
+    "serving": {"files", "protocol"},
     "answers": {"highlights", "pictures", "plots"},
-    "client": {"answers"},
+    "client": {"answers", "protocol"},
     "deployment": {"files"},
     "tasks": {"answers", "data", "decoding", "export", "files", "highlights"}
     | {"inference", "losses", "metrics", "ops", "values"},

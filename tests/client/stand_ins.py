@@ -222,7 +222,7 @@ def _rest_metadata(signatures):
 
 
 def _grpc_metadata(signatures):
-    from zoo.client.messages import DATA_TYPES
+    from zoo.protocol.tensor_types import DATA_TYPES
 
     found = message("SignatureDefMap")()
     for name, both in signatures.items():

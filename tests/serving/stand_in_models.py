@@ -6,8 +6,9 @@ from contextlib import contextmanager
 import numpy as np
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
+from zoo.protocol.version_status import VersionStatus
 from zoo.serving.errors import ServingError
-from zoo.serving.model_versions import VersionStatus, not_found
+from zoo.serving.model_versions import not_found
 
 
 class StandInModels:

@@ -1,20 +1,7 @@
-import grpc
 import pytest
 import tensorflow as tf
 
-from zoo.serving.errors import (
-    CODES,
-    HTTP_STATUS,
-    ServingError,
-    as_serving_error,
-    invalid,
-)
-
-
-def test_codes_are_those_of_grpc():
-    numbers = {code.name: code.value[0] for code in grpc.StatusCode}
-    assert {name: number for number, name in enumerate(CODES)} == numbers
-    assert set(HTTP_STATUS) == set(CODES)
+from zoo.serving.errors import ServingError, as_serving_error, invalid
 
 
 def test_a_wrong_request_is_not_the_servers_fault():

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from zoo.protocol.tensor_types import TENSOR_TYPES
 from zoo.serving.errors import ServingError
 from zoo.serving.tensor_protos import read_proto, write_proto
-from zoo.serving.tensor_types import TENSOR_TYPES
 
 
 @pytest.mark.parametrize("kind", TENSOR_TYPES.values(), ids=lambda kind: kind.name)
@@ -64,6 +64,7 @@ def test_one_value_may_stand_for_all():
         _proto([2], float_val=[1, 2, 3]),
         _proto([1], dtype=7, string_val=[b"a", b"b"]),
         _proto([2], tensor_content=b"abc"),
+        _proto([1], dtype=7, tensor_content=b"\x01a"),
         _proto([1], dtype=20),
         _proto([1], dtype=0, float_val=[1]),
     ],

@@ -8,9 +8,10 @@ with Client("http://localhost:8501", "en-zh") as client:
 """
 
 from zoo.client.client import Client
-from zoo.client.descriptions import Metadata, Signature, TensorSpec, VersionStatus
+from zoo.client.descriptions import Metadata, Signature, TensorSpec
 from zoo.client.errors import ServerError
 from zoo.client.retries import Retries
+from zoo.protocol.version_status import VersionStatus
 
 __all__ = [
     "Client",

@@ -4,23 +4,6 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class VersionStatus:
-    """What a server says of a version.
-
-    Attributes:
-        version: its number.
-        state: "START", "LOADING", "AVAILABLE", "UNLOADING" or "END".
-        error_code: "OK", or gRPC's name for what went wrong while loading.
-        error_message: what went wrong, or "".
-    """
-
-    version: int
-    state: str
-    error_code: str
-    error_message: str
-
-
-@dataclass(frozen=True)
 class TensorSpec:
     """Type and shape of an input or an output.
 

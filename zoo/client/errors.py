@@ -1,24 +1,5 @@
 """What goes wrong between a client and a server."""
 
-# What a status of HTTP is called by gRPC.
-_CODES = {
-    400: "INVALID_ARGUMENT",
-    401: "UNAUTHENTICATED",
-    403: "PERMISSION_DENIED",
-    404: "NOT_FOUND",
-    405: "UNIMPLEMENTED",
-    409: "ABORTED",
-    412: "FAILED_PRECONDITION",
-    413: "RESOURCE_EXHAUSTED",
-    416: "OUT_OF_RANGE",
-    429: "RESOURCE_EXHAUSTED",
-    500: "INTERNAL",
-    501: "UNIMPLEMENTED",
-    502: "UNAVAILABLE",
-    503: "UNAVAILABLE",
-    504: "DEADLINE_EXCEEDED",
-}
-
 
 class ServerError(Exception):
     """A server answered with an error, with nonsense, or not at all.
@@ -63,11 +44,6 @@ class Retryable(Exception):
         super().__init__(error, after)
         self.error = error
         self.after = after
-
-
-def code_of(status: int) -> str:
-    """gRPC's name for a status of HTTP."""
-    return _CODES.get(status, "INTERNAL" if status >= 500 else "UNKNOWN")
 
 
 def no_answer(what: str) -> ServerError:

@@ -10,12 +10,12 @@ from zoo.client.descriptions import (
     INIT_OP,
     Metadata,
     Signature,
-    VersionStatus,
     spec_of,
 )
 from zoo.client.errors import Retryable, ServerError, no_answer, overdue
 from zoo.client.messages import enum_name, message
 from zoo.client.tensor_messages import from_message, to_message
+from zoo.protocol.version_status import VersionStatus
 
 _PREDICTION = "/tensorflow.serving.PredictionService"
 _MODEL = "/tensorflow.serving.ModelService"

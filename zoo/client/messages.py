@@ -10,23 +10,15 @@ from typing import Any
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, wrappers_pb2
 from google.protobuf.message_factory import GetMessageClass
 
+from zoo.protocol.codes import CODES
+from zoo.protocol.tensor_types import DATA_TYPES
+
 _PACKAGE = "tensorflow.serving"
 _VERSION = "google.protobuf.Int64Value"
 
-# Numbers and names of tensorflow/core/framework/types.proto.
-_TYPES = "INVALID FLOAT DOUBLE INT32 UINT8 INT16 INT8 STRING COMPLEX64 INT64 BOOL QINT8"
-_TYPES += " QUINT8 QINT32 BFLOAT16 QINT16 QUINT16 UINT16 COMPLEX128 HALF RESOURCE"
-_TYPES += " VARIANT UINT32 UINT64 FLOAT8_E5M2 FLOAT8_E4M3FN"
-DATA_TYPES = {f"DT_{name}": number for number, name in enumerate(_TYPES.split())}
-
-_CODES = "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND"
-_CODES += " ALREADY_EXISTS PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION"
-_CODES += " ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS"
-_CODES += " UNAUTHENTICATED"
-
 ENUMS = {
     "tensorflow.DataType": DATA_TYPES,
-    "tensorflow.error.Code": {n: number for number, n in enumerate(_CODES.split())},
+    "tensorflow.error.Code": {n: number for number, n in enumerate(CODES)},
     f"{_PACKAGE}.VersionState": {
         "UNKNOWN": 0,
         "START": 10,

@@ -7,9 +7,10 @@ import numpy as np
 
 from zoo.client import arrays
 from zoo.client.address import Address, Target
-from zoo.client.descriptions import Metadata, VersionStatus
+from zoo.client.descriptions import Metadata
 from zoo.client.errors import Retryable, ServerError
 from zoo.client.retries import Retries
+from zoo.protocol.version_status import VersionStatus
 
 _EXPLAIN = 2.0  # seconds at most to ask what a signature takes, after a refusal
 

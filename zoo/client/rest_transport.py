@@ -16,11 +16,12 @@ from zoo.client.descriptions import (
     INIT_OP,
     Metadata,
     Signature,
-    VersionStatus,
     spec_of,
 )
-from zoo.client.errors import Retryable, ServerError, code_of, no_answer, overdue
+from zoo.client.errors import Retryable, ServerError, no_answer, overdue
 from zoo.client.json_tensors import from_json, is_bytes, to_json
+from zoo.protocol.codes import code_of
+from zoo.protocol.version_status import VersionStatus
 
 # Seconds until another try is better than waiting for a connection.
 _CONNECT = 5.0

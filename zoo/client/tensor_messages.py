@@ -5,37 +5,15 @@ import math
 import numpy as np
 
 from zoo.client.errors import no_answer
-from zoo.client.messages import DATA_TYPES, enum_name, message
-
-_NUMPY = {
-    "DT_FLOAT": "<f4",
-    "DT_DOUBLE": "<f8",
-    "DT_INT32": "<i4",
-    "DT_UINT8": "|u1",
-    "DT_INT16": "<i2",
-    "DT_INT8": "|i1",
-    "DT_COMPLEX64": "<c8",
-    "DT_INT64": "<i8",
-    "DT_BOOL": "|b1",
-    "DT_UINT16": "<u2",
-    "DT_COMPLEX128": "<c16",
-    "DT_HALF": "<f2",
-    "DT_UINT32": "<u4",
-    "DT_UINT64": "<u8",
-}
-_DATA_TYPES = {np.dtype(numpy): name for name, numpy in _NUMPY.items()}
-# Where a message lists its values one by one; half_val holds bits.
-_LISTED = {
-    "DT_FLOAT": "float_val",
-    "DT_DOUBLE": "double_val",
-    "DT_INT64": "int64_val",
-    "DT_BOOL": "bool_val",
-    "DT_UINT32": "uint32_val",
-    "DT_UINT64": "uint64_val",
-    "DT_COMPLEX64": "scomplex_val",
-    "DT_COMPLEX128": "dcomplex_val",
-}
-_BITS = ("DT_HALF", "DT_BFLOAT16")
+from zoo.client.messages import enum_name, message
+from zoo.protocol.tensor_types import (
+    BFLOAT16,
+    HALF,
+    STRING,
+    TENSOR_TYPES,
+    data_type,
+    listed,
+)
 
 
 def to_message(array: np.ndarray):
@@ -50,16 +28,16 @@ def to_message(array: np.ndarray):
     tensor = message("tensorflow.TensorProto")()
     for size in array.shape:
         tensor.tensor_shape.dim.add(size=size)
-    if array.dtype.kind == "O":
-        tensor.dtype = DATA_TYPES["DT_STRING"]
+    number = data_type(array)
+    if number is None:
+        raise TypeError(f"TensorFlow has no type for NumPy's {array.dtype}.")
+    tensor.dtype = number
+    if number == STRING:
         tensor.string_val.extend(
             one.encode() if isinstance(one, str) else one for one in array.flat
         )
         return tensor
     little = array.dtype.newbyteorder("<")
-    if little not in _DATA_TYPES:
-        raise TypeError(f"TensorFlow has no type for NumPy's {array.dtype}.")
-    tensor.dtype = DATA_TYPES[_DATA_TYPES[little]]
     tensor.tensor_content = array.astype(little, copy=False).tobytes()
     return tensor
 
@@ -76,14 +54,14 @@ def from_message(tensor, name: str) -> np.ndarray:
         ServerError: a type without a counterpart, or fewer values than the shape says.
     """
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
-    kind = enum_name("tensorflow.DataType", tensor.dtype)
-    if kind == "DT_STRING":
+    if tensor.dtype == STRING:
         values = np.empty(len(tensor.string_val), object)
         is_text = not name.endswith("_bytes")
         values[:] = [_text(one) if is_text else one for one in tensor.string_val]
-    elif kind in _NUMPY or kind in _BITS:
-        values = _numbers(tensor, kind, name)
+    elif tensor.dtype in TENSOR_TYPES or tensor.dtype == BFLOAT16:
+        values = _numbers(tensor, name)
     else:
+        kind = enum_name("tensorflow.DataType", tensor.dtype)
         raise no_answer(f"output {name!r} is of type {kind}.")
     count = math.prod(shape)
     if 0 < len(values) < count and not tensor.tensor_content:
@@ -97,26 +75,22 @@ def from_message(tensor, name: str) -> np.ndarray:
     return values.reshape(shape)
 
 
-def _numbers(tensor, kind: str, name: str) -> np.ndarray:
-    stored = "<u2" if kind in _BITS else _NUMPY[kind]
+def _numbers(tensor, name: str) -> np.ndarray:
+    is_brain = tensor.dtype == BFLOAT16
+    kind = TENSOR_TYPES[HALF if is_brain else tensor.dtype]
+    stored = np.dtype(np.uint16 if is_brain else kind.numpy)
     if tensor.tensor_content:
         try:
-            values = np.frombuffer(tensor.tensor_content, stored)
+            values = np.frombuffer(tensor.tensor_content, stored.newbyteorder("<"))
         except ValueError as error:
             raise no_answer(f"output {name!r}: {error}.") from None
-    elif kind in _BITS:
-        values = np.array(tensor.half_val, stored)
+        values = values.astype(stored)
     else:
-        listed = getattr(tensor, _LISTED.get(kind, "int_val"))
-        is_complex = kind.startswith("DT_COMPLEX")
-        part = {"DT_COMPLEX64": "<f4", "DT_COMPLEX128": "<f8"}.get(kind, stored)
-        values = np.array(listed, part)
-        values = values.view(stored) if is_complex else values
-    if kind == "DT_HALF":
-        return values.view("<f2")
-    if kind == "DT_BFLOAT16":
-        return (values.astype("<u4") << 16).view("<f4")
-    return values.astype(np.dtype(stored).newbyteorder("="))
+        in_list = listed(np.zeros(0, stored)).dtype
+        values = np.array(getattr(tensor, kind.field), in_list).view(stored)
+    if is_brain:
+        return (values.astype(np.uint32) << 16).view(np.float32)
+    return values
 
 
 def _text(value: bytes) -> str:

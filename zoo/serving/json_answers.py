@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from zoo.protocol.tensor_types import TENSOR_TYPES, data_type
 from zoo.serving.errors import invalid
 from zoo.serving.json_text import string_text
-from zoo.serving.tensor_types import TENSOR_TYPES, data_type
 
 _INDENT = "    "
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from tensorflow.core.example.example_pb2 import Example
 from tensorflow.core.example.feature_pb2 import Feature
 
+from zoo.protocol.tensor_types import TENSOR_TYPES
 from zoo.serving.errors import ServingError, invalid
 from zoo.serving.json_text import type_name, value_text
 from zoo.serving.json_values import is_base64, refusal, value_bytes
-from zoo.serving.tensor_types import TENSOR_TYPES
 
 _FLOAT, _INT64 = TENSOR_TYPES[1], 2**63
 # What messages call the three lists that a feature may be.

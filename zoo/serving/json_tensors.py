@@ -11,10 +11,10 @@ from itertools import chain
 
 import numpy as np
 
+from zoo.protocol.tensor_types import TENSOR_TYPES, TensorType
 from zoo.serving.errors import ServingError, invalid
 from zoo.serving.json_text import value_text
 from zoo.serving.json_values import flat_array, is_base64, printed, refusal
-from zoo.serving.tensor_types import TENSOR_TYPES, TensorType
 
 # More than any model has, fewer than NumPy can.
 _MOST_AXES = 32

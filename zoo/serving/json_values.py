@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from zoo.protocol.tensor_types import TensorType
 from zoo.serving.errors import ServingError, invalid
 from zoo.serving.json_answers import decimal_texts
 from zoo.serving.json_text import type_name, value_text
-from zoo.serving.tensor_types import TensorType
 
 _INT64, _UINT64 = 2**63, 2**64
 

@@ -4,9 +4,9 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.protocol.version_status import VersionStatus
 from zoo.serving.batching_parameters import (
     BATCHING_FILE,
     BatchingParameters,
@@ -19,23 +19,6 @@ from zoo.serving.servable import Servable
 from zoo.serving.version_folders import VersionFolders
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class VersionStatus:
-    """What a server says of one version.
-
-    Attributes:
-        version: its number.
-        state: "START", "LOADING", "AVAILABLE", "UNLOADING" or "END".
-        error_code: "OK", or why it is not served.
-        error_message: empty if all is well.
-    """
-
-    version: int
-    state: str
-    error_code: str = "OK"
-    error_message: str = ""
 
 
 class _Held:

@@ -4,16 +4,12 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from zoo.protocol.version_status import VersionStatus
 from zoo.serving.batching_parameters import BatchingParameters
 from zoo.serving.errors import ServingError, invalid
 from zoo.serving.metrics import Metrics
 from zoo.serving.model_config import ModelConfig
-from zoo.serving.model_versions import (
-    ModelVersions,
-    VersionStatus,
-    not_found,
-    unknown_label,
-)
+from zoo.serving.model_versions import ModelVersions, not_found, unknown_label
 from zoo.serving.servable import Servable
 
 

@@ -6,10 +6,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
+from zoo.protocol.tensor_types import STRING, TENSOR_TYPES, data_type, listed
 from zoo.serving.errors import invalid
-from zoo.serving.tensor_types import TENSOR_TYPES, data_type
 
-_STRING = 7
 # A string that is empty still takes a pointer.
 _POINTER_BYTES = 8
 
@@ -38,7 +37,7 @@ def read_proto(name: str, proto: TensorProto, most_bytes: int) -> np.ndarray:
             f"{most_bytes} bytes that a request may have"
         )
     try:
-        if proto.dtype == _STRING:
+        if proto.dtype == STRING:
             return _strings(proto, shape, count)
         return tf.make_ndarray(proto)
     except (KeyError, OverflowError, TypeError, ValueError) as error:
@@ -49,6 +48,8 @@ def _strings(proto: TensorProto, shape: list[int], count: int) -> np.ndarray:
     values = list(proto.string_val)
     if len(values) > count:
         raise ValueError(f"{len(values)} strings for {count} places")
+    if proto.tensor_content:
+        raise ValueError("strings belong in string_val, not in tensor_content")
     last = values[-1] if values else b""
     array = np.empty(count, object)
     array[:] = values + [last] * (count - len(values))
@@ -64,10 +65,8 @@ def write_proto(array: np.ndarray) -> TensorProto:
     proto = TensorProto(dtype=number)
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
-    # A half stands as the 16 bits that it is.
-    flat = array.view(np.uint16) if array.dtype == np.float16 else array
-    values = flat.ravel().tolist()
-    if number == _STRING:
+    values = listed(array).tolist()
+    if number == STRING:
         values = [v if isinstance(v, bytes) else str(v).encode("utf-8") for v in values]
     getattr(proto, TENSOR_TYPES[number].field).extend(values)
     return proto

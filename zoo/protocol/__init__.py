@@ -1,0 +1,1 @@
+"""What a server and a client of TF Serving's protocols both know."""
