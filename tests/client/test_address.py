@@ -10,6 +10,8 @@ from zoo.client.address import Address, Target
         ("http://localhost:8501/", "http", "localhost:8501"),
         ("https://models.example/zoo/", "https", "models.example/zoo"),
         ("http://[::1]:8501", "http", "[::1]:8501"),
+        ("http://localhost/v10/x", "http", "localhost/v10/x"),
+        ("http://localhost/a@b", "http", "localhost/a@b"),
         ("grpc://localhost:9000", "grpc", "localhost:9000"),
         ("grpc://localhost", "grpc", "localhost:8500"),
         ("grpc://[::1]", "grpc", "[::1]:8500"),
@@ -32,6 +34,7 @@ def test_an_address_is_a_scheme_and_a_place(url, scheme, place):
         "ftp://localhost",
         "http://localhost:many",
         "http://localhost:8501/v1/models/en-zh",
+        "http://localhost:8501/zoo/v1",
         "http://localhost:8501?model=en-zh",
         "grpc://localhost:8500/path",
     ],
@@ -40,6 +43,22 @@ def test_what_is_no_address_is_told_with_what_is_one(url):
     with pytest.raises(ValueError, match="url is") as caught:
         Address.parse(url)
     assert repr(url) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://ann:secret@localhost:8501",
+        "grpc://secret@localhost:8500",
+        "http://ann:secret/t@localhost:8501",
+        "http://ann:secret@localhost:many",
+        "ann:secret@localhost",
+    ],
+)
+def test_a_password_is_refused_and_not_repeated(url):
+    with pytest.raises(ValueError, match=r"url is '…@localhost") as caught:
+        Address.parse(url)
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import asyncio
 import gzip
+import time
 import zlib
 
 import pytest
@@ -65,6 +66,25 @@ def test_a_bomb_is_not_unpacked_beyond_the_limit(monkeypatch):
         unpacked(bomb, GZIP, 11_000)
     assert refused.value.http_status == 413
     assert unpacked_at_once == [11_001]
+
+
+def test_a_long_body_is_unpacked_slice_by_slice(random):
+    content = random.bytes(150_001)
+    packed = gzip.compress(content[:70_001]) + gzip.compress(content[70_001:])
+    assert unpacked(packed, GZIP, 150_001) == content
+    with pytest.raises(BodyRefused, match="longer than 150000 bytes"):
+        unpacked(packed, GZIP, 150_000)
+
+
+def test_many_empty_members_are_refused_soon():
+    """Each took a copy of all that follows: half an hour for 32 megabytes."""
+    empty = gzip.compress(b"")
+    assert unpacked(empty * 1000, GZIP, 10) == b""
+    start = time.process_time()
+    with pytest.raises(BodyRefused, match="over 1000 members") as refused:
+        unpacked(empty * (8 << 20 >> 4), GZIP, 10)
+    assert refused.value.http_status == 400
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import input_pb2, prediction_log_pb2
+from tensorflow_serving.apis import prediction_log_pb2
 
 from zoo.serving.errors import ServingError
 from zoo.serving.servable import Servable
-from zoo.serving.warm_up import WARM_UP_FILE, serialized_examples, warm_up
+from zoo.serving.warm_up import WARM_UP_FILE, warm_up
 
 
 @pytest.fixture
@@ -27,6 +27,21 @@ def _predict(name, values, signature=""):
     request = log.predict_log.request
     request.model_spec.signature_name = signature
     request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
+    return log
+
+
+def _huge():
+    log = _predict("numbers", np.float32([3]), "total")
+    proto = log.predict_log.request.inputs["numbers"]
+    proto.tensor_shape.dim[0].size = 10**12
+    return log
+
+
+def _hidden():
+    log = _predict("text", [b"a"])
+    proto = log.predict_log.request.inputs["text"]
+    proto.ClearField("string_val")
+    proto.tensor_content = b"\x01a"
     return log
 
 
@@ -93,6 +108,8 @@ def test_records_are_replayed_through_the_versions_own_methods(folder):
         ),
         (b"\xff\xff\xff", "INVALID_ARGUMENT", "Failed to parse warmup record"),
         (b"", "INVALID_ARGUMENT", "holds no request"),
+        (_huge(), "INVALID_ARGUMENT", "more than the 1073741824 bytes"),
+        (_hidden(), "INVALID_ARGUMENT", "not in tensor_content"),
     ],
 )
 def test_a_bad_record_fails_the_load(folder, bad, code, told):
@@ -125,15 +142,3 @@ def test_a_request_of_another_kind_is_passed_over(folder, caplog):
     _write(folder, log)
     Servable("tiny", 1, folder).close()
     assert "multi_inference_log is passed over" in caplog.text
-
-
-def test_examples_are_joined_with_their_context():
-    message = input_pb2.Input()
-    listed = message.example_list_with_context
-    listed.context.CopyFrom(_example(b"of all"))
-    listed.examples.extend([tf.train.Example(), _example(b"own")])
-    texts = [
-        tf.train.Example.FromString(each).features.feature["text"].bytes_list.value
-        for each in serialized_examples(message)
-    ]
-    assert texts == [[b"of all"], [b"own"]]

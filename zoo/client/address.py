@@ -23,23 +23,26 @@ class Address:
         """Reads an address such as "http://localhost:8501" or "grpc://localhost".
 
         Raises:
-            ValueError: no scheme of these, no host, or what has no place in it.
+            ValueError: no scheme of these, no host, or what has no place in it, such as
+                a password; messages do not repeat it.
         """
         scheme, host, rest = _parts(url)
         if scheme not in ("http", "https", *_GRPC_PORTS) or not host:
             raise ValueError(
-                f"url is {url!r}; expected http://host:8501 or https://… for REST, or "
-                "grpc://host:8500 or grpcs://… for gRPC."
+                f"url is {_shown(url)!r}; expected http://host:8501 or https://… for "
+                "REST, or grpc://host:8500 or grpcs://… for gRPC."
             )
-        if "?" in rest or "#" in rest or "/v1" in rest:
+        if "?" in rest or "#" in rest or "v1" in rest.split("/"):
             raise ValueError(
-                f"url is {url!r}; expected nothing from /v1 on, as that is added. "
-                "Pass the name of the model as model=…"
+                f"url is {_shown(url)!r}; expected nothing from /v1 on, as that is "
+                "added. Pass the name of the model as model=…"
             )
         if scheme in ("http", "https"):
             return cls(scheme, host + rest.rstrip("/"))
         if rest.strip("/"):
-            raise ValueError(f"url is {url!r}; gRPC has no path: leave out {rest!r}.")
+            raise ValueError(
+                f"url is {_shown(url)!r}; gRPC has no path: leave out {rest!r}."
+            )
         has_port = host.rpartition(":")[2].isdigit() and not host.endswith("]")
         return cls(scheme, host if has_port else f"{host}:{_GRPC_PORTS[scheme]}")
 
@@ -91,6 +94,11 @@ class Target:
         return f"model {self.model!r}{of_version}{of_label}"
 
 
+def _shown(url: str) -> str:
+    """An address as messages may show it: without who asks, and their password."""
+    return f"…@{url.rpartition('@')[2]}" if "@" in url else url
+
+
 def _parts(url) -> tuple[str, str, str]:
     """Scheme, host with port, and what comes after."""
     if not isinstance(url, str):
@@ -99,6 +107,13 @@ def _parts(url) -> tuple[str, str, str]:
         parts = urlsplit(url)
         parts.port  # noqa: B018  raises of a port that is none
     except ValueError as error:
-        raise ValueError(f"url is {url!r}: {error}.") from None
+        # The error may quote what stands before an "@".
+        why = "" if "@" in url else f": {error}"
+        raise ValueError(f"url is {_shown(url)!r}, which is no address{why}.") from None
+    if "@" in parts.netloc:
+        raise ValueError(
+            f"url is {_shown(url)!r}; expected no user name or password in it. Pass "
+            "headers={'Authorization': …}."
+        )
     rest = url.partition("://")[2][len(parts.netloc) :]
     return parts.scheme, parts.netloc if parts.hostname else "", rest

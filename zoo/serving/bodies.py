@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 
 # gzip's own header and checksum.
 _GZIP = 16 + zlib.MAX_WBITS
+_SLICE = 1 << 16
+_MOST_MEMBERS = 1000
 
 
 class BodyRefused(Exception):
@@ -52,19 +54,35 @@ def unpacked(body: bytes, headers: Mapping[str, str], most_bytes: int) -> bytes:
         return body
     if coding not in ("gzip", "x-gzip"):
         raise BodyRefused(415, f"Content-Encoding {coding} is not supported, gzip is.")
-    parts, total = [], 0
-    while body:
-        stream = zlib.decompressobj(_GZIP)
+    return _inflated(body, most_bytes)
+
+
+def _inflated(body: bytes, most_bytes: int) -> bytes:
+    """One member of gzip after the other, slice by slice.
+
+    What follows the end of a member is copied, so a slice bounds what each costs, and
+    their number is bounded too: 20 bytes make one that is empty.
+    """
+    parts, total, members, place = [], 0, 0, 0
+    stream = None
+    while place < len(body):
+        if stream is None:
+            members += 1
+            stream = zlib.decompressobj(_GZIP)
+        if members > _MOST_MEMBERS:
+            raise BodyRefused(400, f"The body is gzip of over {_MOST_MEMBERS} members.")
+        piece = body[place : place + _SLICE]
         try:
-            parts.append(stream.decompress(body, most_bytes - total + 1))
+            parts.append(stream.decompress(piece, most_bytes - total + 1))
         except zlib.error as error:
             raise BodyRefused(400, f"The body is not gzip: {error}") from None
         total += len(parts[-1])
         if total > most_bytes:
             raise _too_long(most_bytes)
-        if not stream.eof:
-            raise BodyRefused(400, "The body is not gzip: it ends too early.")
-        body = stream.unused_data
+        place += len(piece) - len(stream.unused_data)
+        stream = None if stream.eof else stream
+    if stream is not None:
+        raise BodyRefused(400, "The body is not gzip: it ends too early.")
     return b"".join(parts)
 
 

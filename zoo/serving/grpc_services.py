@@ -6,10 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import TimeoutError as NoAnswer
 
 import grpc
-from tensorflow.core.example.example_pb2 import Example
 from tensorflow_serving.apis.classification_pb2 import ClassificationResponse
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataResponse
-from tensorflow_serving.apis.input_pb2 import Input
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceServicer
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
@@ -22,6 +20,7 @@ from zoo.serving.errors import ServingError, as_serving_error, invalid
 from zoo.serving.metrics import Metrics
 from zoo.serving.model_messages import signatures_message, status_message
 from zoo.serving.models import Models
+from zoo.serving.serialized_examples import serialized_examples
 from zoo.serving.servable import Servable
 from zoo.serving.tensor_protos import read_proto, write_proto
 from zoo.serving.workers import Workers, timed_out
@@ -119,7 +118,7 @@ class PredictionService(PredictionServiceServicer):
         with self._servable(request.model_spec) as servable:
             signature, results = servable.classify(
                 request.model_spec.signature_name,
-                _examples(request.input),
+                serialized_examples(request.input),
                 timeout_seconds=_left(until),
             )
             _echo(response.model_spec, servable, signature)
@@ -134,7 +133,7 @@ class PredictionService(PredictionServiceServicer):
         with self._servable(request.model_spec) as servable:
             signature, results = servable.regress(
                 request.model_spec.signature_name,
-                _examples(request.input),
+                serialized_examples(request.input),
                 timeout_seconds=_left(until),
             )
             _echo(response.model_spec, servable, signature)
@@ -205,13 +204,3 @@ def _echo(spec: ModelSpec, servable: Servable, signature: str = "") -> None:
     spec.name = servable.name
     spec.version.value = servable.version
     spec.signature_name = signature
-
-
-def _examples(given: Input) -> list[bytes]:
-    if given.WhichOneof("kind") == "example_list_with_context":
-        both = given.example_list_with_context
-        context: Example = both.context
-        # Messages joined as bytes are merged: what comes later wins.
-        start = context.SerializeToString()
-        return [start + example.SerializeToString() for example in both.examples]
-    return [example.SerializeToString() for example in given.example_list.examples]

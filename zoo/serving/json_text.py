@@ -12,7 +12,7 @@ from zoo.serving.errors import ServingError, invalid
 
 # Numbers as long as these may be larger than any double.
 _MAY_OVERFLOW = re.compile(r"[eE]\+?\d{3}|\d{300}")
-_MAY_BE_SURROGATE = re.compile(r"\\u[dD][89abAB-fF]")
+_MAY_BE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 # Longest text of a value inside a message, in characters.
 _LONGEST = 2000
 _INDENT = "    "

@@ -198,7 +198,8 @@ def _path(request: Request) -> str:
 
 def _target(match: re.Match) -> _Target:
     name, version, label, wanted = match.groups()
-    if version and int(version[:20]) > _LARGEST_VERSION:
+    # Python reads numbers up to some thousand digits.
+    if version and (len(version) > 30 or int(version) > _LARGEST_VERSION):
         raise invalid(f"Failed to convert version: {version} to numeric.")
     return _Target(
         unquote(name or ""),

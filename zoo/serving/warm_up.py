@@ -6,9 +6,12 @@ from pathlib import Path
 import tensorflow as tf
 
 from zoo.serving.errors import ServingError, as_serving_error, invalid
+from zoo.serving.serialized_examples import serialized_examples
+from zoo.serving.tensor_protos import read_proto
 
 WARM_UP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 MOST_RECORDS = 1000
+_MOST_BYTES = 1 << 30  # of a tensor
 _log = logging.getLogger(__name__)
 
 
@@ -45,19 +48,6 @@ def warm_up(servable) -> int:
     return done
 
 
-def serialized_examples(message) -> list[bytes]:
-    """The examples of a `tensorflow.serving.Input`, each joined with their context.
-
-    Two messages joined as bytes are read as one that holds the fields of both; where
-    both have a field, the example's wins.
-    """
-    if message.WhichOneof("kind") == "example_list_with_context":
-        listed = message.example_list_with_context
-        context = listed.context.SerializeToString()
-        return [context + each.SerializeToString() for each in listed.examples]
-    return [each.SerializeToString() for each in message.example_list.examples]
-
-
 def _records(path):
     try:
         for record in tf.data.TFRecordDataset(str(path)):
@@ -81,7 +71,10 @@ def _replay(servable, record: bytes) -> None:
     kind = log.WhichOneof("log_type")
     if kind == "predict_log":
         request = log.predict_log.request
-        inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+        inputs = {
+            name: read_proto(name, proto, _MOST_BYTES)
+            for name, proto in request.inputs.items()
+        }
         servable.predict(
             request.model_spec.signature_name, inputs, list(request.output_filter)
         )
