@@ -17,6 +17,7 @@ class StandInModels:
     Attributes:
         begun: released once for every answer that is begun.
         let_go: answers wait for it.
+        unloaded: a stop waits for it.
         error: raised instead of an answer, if set.
     """
 
@@ -28,6 +29,8 @@ class StandInModels:
         self.error: Exception | None = None
         self.started = False
         self.load_error: ServingError | None = None
+        self.unloaded = threading.Event()
+        self.unloaded.set()
 
     def report_to(self, metrics):
         pass
@@ -36,6 +39,7 @@ class StandInModels:
         self.started = True
 
     def stop(self):
+        self.unloaded.wait(30)
         self.started = False
 
     def wait(self, seconds=None):

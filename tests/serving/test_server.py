@@ -4,7 +4,6 @@ import logging
 import socket
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import grpc
@@ -16,6 +15,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from tests.serving.stand_in_models import StandInModels
+from zoo.serving.daemon_threads import DaemonThreads
 from zoo.serving.errors import ServingError, invalid
 from zoo.serving.server import Server
 from zoo.serving.workers import Limits
@@ -33,7 +33,7 @@ class Slow:
         self.server = server
         self.rest = rest
         self.channel = channel
-        self.pool = ThreadPoolExecutor(8)
+        self.pool = DaemonThreads(8, "clients")
 
     def post(self, **options):
         return self.pool.submit(self.rest.post, PREDICT, json=BODY, **options)
@@ -64,7 +64,7 @@ def _slow(**limits):
                 yield slow
             finally:
                 models.let_go.set()
-                slow.pool.shutdown()
+                slow.pool.close()
 
 
 def _code(call):
@@ -110,6 +110,17 @@ def test_requests_beyond_the_limit_are_refused_at_both_ports_and_states_are_not(
         slow.models.let_go.set()
         assert first.result(20).json() == ANSWER and second.result(20)
         assert slow.post().result(20).status_code == 200
+
+
+def test_however_many_calls_there_are_they_may_come_again():
+    """At its own limit gRPC says RESOURCE_EXHAUSTED, after which nobody comes again."""
+    with _slow(max_requests_in_flight=1) as slow:
+        first = slow.post()
+        slow.wait_until_begun()
+        calls = [slow.call() for _ in range(150)]
+        assert {_code(call)[0] for call in calls} == {"UNAVAILABLE"}
+        slow.models.let_go.set()
+        assert first.result(20).json() == ANSWER
 
 
 def test_an_answer_that_takes_too_long_is_given_up_and_still_counts_as_load():
@@ -241,16 +252,30 @@ def _listens(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_a_stop_gives_up_requests_after_its_grace():
+def test_a_stop_gives_up_requests_after_its_grace(caplog):
+    before = [thread for thread in threading.enumerate() if not thread.daemon]
     with _slow() as slow:
         running, called = slow.post(), slow.call()
         slow.wait_until_begun(2)
         start = time.monotonic()
-        slow.server.stop(0.3)
-        assert 0.2 < time.monotonic() - start < 10
+        assert slow.server.stop(0.3) == 2
+        assert 0.3 <= time.monotonic() - start < 1.3
+        assert "2 requests are given up after 0.3 s" in caplog.text
+        # What they compute does not keep the process from ending.
+        assert [t for t in threading.enumerate() if not t.daemon] == before
         assert _code(called)[0] in ("CANCELLED", "UNAVAILABLE")
         with pytest.raises(httpx.HTTPError):
             running.result(20).raise_for_status()
+
+
+def test_a_stop_does_not_wait_for_a_load(caplog):
+    with _slow() as slow:
+        slow.models.unloaded.clear()
+        start = time.monotonic()
+        assert slow.server.stop(0.1) == 0
+        assert time.monotonic() - start < 1.1
+        assert "they still load or compute" in caplog.text
+        slow.models.unloaded.set()
 
 
 @pytest.mark.parametrize("argument", ["rest_port", "grpc_port"])

@@ -60,6 +60,15 @@ def test_a_stopping_server_lets_nobody_in(workers):
     assert place.submit(lambda: 5).result(10) == 5
 
 
+def test_the_last_to_end_is_waited_for(workers):
+    release = threading.Event()
+    running = workers.enter().submit(release.wait)
+    assert workers.wait(0.01) == 1
+    threading.Timer(0.05, release.set).start()
+    assert workers.wait(10) == 0
+    assert running.done()
+
+
 @pytest.mark.parametrize("limits", [(0, 1, 1), (1, 0, 1), (1, 1, 0.0)])
 def test_limits_are_positive(limits):
     with pytest.raises(ValueError, match="positive"):

@@ -7,15 +7,16 @@ only its own machine can reach it, unless told otherwise.
 
 import contextlib
 import errno
+import logging
 import socket
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import uvicorn
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
+from zoo.serving.daemon_threads import DaemonThreads
 from zoo.serving.grpc_services import ModelService, PredictionService
 from zoo.serving.metrics import Metrics
 from zoo.serving.models import Models
@@ -27,6 +28,9 @@ from zoo.serving.workers import Limits, Workers
 _SPARE_THREADS = 8
 # Seconds that a connection may lie idle between two requests.
 _KEEP_ALIVE = 75
+# Seconds beyond its grace that a stop takes at most.
+_LAST_SECONDS = 0.6
+_log = logging.getLogger(__name__)
 
 
 class Server:
@@ -67,6 +71,9 @@ class Server:
         self._grpc: grpc.Server | None = None
         self._rest: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+        self._threads = DaemonThreads(
+            self._limits.max_requests_in_flight + _SPARE_THREADS, "grpc"
+        )
 
     def start(self, load_seconds: float | None = None) -> "Server":
         """Takes the ports, loads the models, then answers.
@@ -96,23 +103,48 @@ class Server:
         self.ready = True
         return self
 
-    def stop(self, grace: float = 10.0) -> None:
+    def stop(self, grace: float = 10.0) -> int:
         """Refuses new requests, lets those under way end, and unloads the models.
+
+        It takes a second more than its grace at most. What a model computes cannot be
+        broken off: what is given up goes on in threads that die with the process, and
+        so does a load that is under way.
 
         Args:
             grace: seconds after which requests under way are given up.
+
+        Returns:
+            How many requests were given up.
         """
+        end = time.monotonic() + grace
+        last = end + _LAST_SECONDS
         self.ready = False
         self._workers.refuse()
         stopped = self._grpc.stop(grace) if self._grpc else None
         if self._rest is not None:
             self._rest.config.timeout_graceful_shutdown = grace
             self._rest.should_exit = True
-            self._thread.join()
+        given_up = self._workers.wait(_left(end))
+        if given_up:
+            _log.warning("%s requests are given up after %g s", given_up, grace)
+        if self._thread is not None:
+            self._thread.join(_left(last))
         if stopped is not None:
-            stopped.wait()
+            stopped.wait(_left(last))
         self._workers.close()
-        self._models.stop()
+        self._threads.close()
+        self._unload(last if given_up else end)
+        return given_up
+
+    def _unload(self, end: float) -> None:
+        """Ends the models, which may be loading or computing."""
+        unloading = threading.Thread(
+            target=self._models.stop, daemon=True, name="unload"
+        )
+        unloading.start()
+        unloading.join(max(_left(end), _LAST_SECONDS / 2))
+        if unloading.is_alive():
+            _log.warning("Models are left as they are: they still load or compute")
 
     def __enter__(self) -> "Server":
         return self.start()
@@ -134,16 +166,17 @@ class Server:
         return listener
 
     def _grpc_server(self) -> grpc.Server:
-        threads = self._limits.max_requests_in_flight + _SPARE_THREADS
+        # gRPC's own limit of calls says RESOURCE_EXHAUSTED, which nobody tries again.
+        # Without it calls wait for a thread, and the threads that are spare tell those
+        # that are too many that they may come again.
         server = grpc.server(
-            ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
+            self._threads,
             options=[
                 # Two servers on one port would share its requests.
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", self._limits.max_body_bytes),
                 ("grpc.max_send_message_length", -1),
             ],
-            maximum_concurrent_rpcs=threads,
         )
         prediction = PredictionService(self._models, self._workers, self.metrics)
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
@@ -190,3 +223,7 @@ class Server:
             f"Port {port} of {self.host} cannot be had ({error}). Stop what listens "
             f"there, or pass another {argument}; 0 takes any that is free",
         )
+
+
+def _left(end: float) -> float:
+    return max(0.0, end - time.monotonic())

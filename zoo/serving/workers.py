@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
+from zoo.serving.daemon_threads import DaemonThreads
 from zoo.serving.errors import ServingError
 
 
@@ -42,10 +43,8 @@ class Workers:
     def __init__(self, limits: Limits):
         self.limits = limits
         self._places = threading.BoundedSemaphore(limits.max_requests_in_flight)
-        self._pool = ThreadPoolExecutor(
-            limits.max_requests_in_flight, thread_name_prefix="answer"
-        )
-        self._lock = threading.Lock()
+        self._threads = DaemonThreads(limits.max_requests_in_flight, "answer")
+        self._changed = threading.Condition()
         self._in_flight = 0
         self._closed = False
 
@@ -74,14 +73,28 @@ class Workers:
         """Lets nobody in any more; who has a place keeps it."""
         self._closed = True
 
+    def wait(self, seconds: float) -> int:
+        """Waits until no request is under way.
+
+        Args:
+            seconds: the longest to wait.
+
+        Returns:
+            How many are under way still.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._in_flight, seconds)
+            return self._in_flight
+
     def close(self) -> None:
         """Ends the threads, each as soon as it has answered."""
         self.refuse()
-        self._pool.shutdown(wait=False)
+        self._threads.close()
 
     def _count(self, change: int) -> None:
-        with self._lock:
+        with self._changed:
             self._in_flight += change
+            self._changed.notify_all()
 
     def _leave(self) -> None:
         self._count(-1)
@@ -89,7 +102,7 @@ class Workers:
 
     def _submit(self, answer: Callable) -> Future:
         try:
-            return self._pool.submit(answer)
+            return self._threads.submit(answer)
         except RuntimeError:
             raise ServingError("UNAVAILABLE", "The server is stopping.") from None
 
