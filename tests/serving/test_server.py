@@ -4,6 +4,7 @@ import logging
 import socket
 import threading
 import time
+from concurrent.futures.thread import _threads_queues
 from contextlib import contextmanager
 
 import grpc
@@ -253,7 +254,7 @@ def _listens(port):
 
 
 def test_a_stop_gives_up_requests_after_its_grace(caplog):
-    before = [thread for thread in threading.enumerate() if not thread.daemon]
+    before = _waited_for()
     with _slow() as slow:
         running, called = slow.post(), slow.call()
         slow.wait_until_begun(2)
@@ -262,10 +263,16 @@ def test_a_stop_gives_up_requests_after_its_grace(caplog):
         assert 0.3 <= time.monotonic() - start < 1.3
         assert "2 requests are given up after 0.3 s" in caplog.text
         # What they compute does not keep the process from ending.
-        assert [t for t in threading.enumerate() if not t.daemon] == before
+        assert _waited_for() == before
         assert _code(called)[0] in ("CANCELLED", "UNAVAILABLE")
         with pytest.raises(httpx.HTTPError):
             running.result(20).raise_for_status()
+
+
+def _waited_for():
+    """Threads that end before the process does: no daemons, and those of pools."""
+    alive = threading.enumerate()
+    return [of for of in alive if not of.daemon or of in _threads_queues]
 
 
 def test_a_stop_does_not_wait_for_a_load(caplog):
