@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
     "ops": set(),
     "files": set(),
+    "environment": {"files"},
     "plots": {"files"},
     "highlights": {"files", "plots"},
     "reliability_plot": {"files", "plots"},
@@ -29,12 +30,12 @@ MAY_IMPORT = {
     "decoding": {"data"},
     "inference": {"data", "decoding", "models", "ops"},
     "weights": {"files"},
-    "export": {"files"},
+    "export": {"environment", "files"},
     "protocol": set(),
-    "serving": {"files", "protocol"},
+    "serving": {"environment", "files", "protocol"},
     "answers": {"highlights", "pictures", "plots"},
     "client": {"answers", "protocol"},
-    "deployment": {"files"},
+    "deployment": {"environment", "files"},
     "tasks": {"answers", "data", "decoding", "export", "files", "highlights"}
     | {"inference", "losses", "metrics", "ops", "values"},
     "presets": {"deltas", "files", "recipe", "registry", "values", "weights"},
@@ -56,7 +57,7 @@ MAY_IMPORT = {
     "cli": {"answers", "files", "plots", "presets", "pretrained", "recipe", "registry"}
     | {"converters", "data", "decoding", "highlights", "metrics", "reliability_plot"}
     | {"deployment", "export", "pictures", "serving", "studies", "tasks", "training"}
-    | {"values"},
+    | {"environment", "values"},
     "__init__": {"presets", "pretrained", "registry"},
     "__main__": {"cli"},
 }

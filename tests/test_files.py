@@ -1,6 +1,13 @@
 import pytest
 
-from zoo.files import read_json, write_json, written_whole
+from zoo.files import (
+    GRAPH,
+    exports_in,
+    read_json,
+    versions_in,
+    write_json,
+    written_whole,
+)
 
 
 def names_in(folder):
@@ -73,3 +80,19 @@ def test_a_file_that_is_no_json_is_named_in_the_error(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"file\.json is not readable JSON"):
         read_json(path)
+
+
+def test_versions_are_folders_named_by_a_number(tmp_path):
+    for name in ("10", "9", "0", "x", "1.5", "-1", "٣", str(2**63), "7" * 31):
+        (tmp_path / name).mkdir()
+    (tmp_path / "11").touch()
+    assert list(versions_in(tmp_path)) == [0, 9, 10]
+    assert versions_in(tmp_path)[9] == tmp_path / "9"
+    (tmp_path / "9" / GRAPH).touch()
+    assert exports_in(tmp_path) == {9: tmp_path / "9"}
+
+
+def test_a_folder_that_is_not_there_has_no_versions(tmp_path):
+    assert exports_in(tmp_path / "none") == {}
+    with pytest.raises(FileNotFoundError):
+        versions_in(tmp_path / "none")

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and which files an export has."""
 
 import gzip
 import json
@@ -9,8 +9,16 @@ import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
-# Where an export says what it is.
+# In the folder of an export's version: what it computes,
+GRAPH = "saved_model.pb"
+# how a server joins its requests,
+BATCHING = "batching_params.pbtxt"
+# what it says of itself, the names of its classes,
 MANIFEST = Path("assets.extra") / "zoo.json"
+LABELS = Path("assets.extra") / "labels.txt"
+# and what a server asks it while it is loaded; of more records none loads it.
+WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
+MOST_WARM_UP_RECORDS = 1000
 
 
 @contextmanager
@@ -53,6 +61,39 @@ def folder_written_whole(path):
             old.rename(path)
         for leftover in (beside, old):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def versions_in(base_path) -> dict[int, Path]:
+    """The folders that TF Serving takes for versions of a model, whole or not.
+
+    Args:
+        base_path: the folder that they lie in.
+
+    Returns:
+        Folders by version, the lowest first: names of digits, of 63 bits at most.
+
+    Raises:
+        OSError: the base path is not there, or not readable.
+    """
+    with os.scandir(base_path) as entries:
+        found = sorted(entry.name for entry in entries if entry.is_dir())
+    versions = {
+        int(name): Path(base_path) / name
+        for name in found
+        if name.isascii() and name.isdigit() and len(name) < 30 and int(name) < 2**63
+    }
+    return dict(sorted(versions.items()))
+
+
+def exports_in(base_path) -> dict[int, Path]:
+    """The versions with a SavedModel; none if the base path is no folder."""
+    if not Path(base_path).is_dir():
+        return {}
+    return {
+        version: folder
+        for version, folder in versions_in(base_path).items()
+        if (folder / GRAPH).is_file()
+    }
 
 
 def unzipped(content: bytes, path) -> bytes:

@@ -125,7 +125,9 @@ def test_a_site_without_tensorflow_or_tf_text_is_named(copy, tmp_path):
 
 def test_the_process_has_the_environment_that_the_export_needs(copy, monkeypatch):
     manifest = read_json(copy / MANIFEST)
-    write_json(copy / MANIFEST, manifest | {"environment": {"NEEDED": "1"}})
+    write_json(
+        copy / MANIFEST, manifest | {"environment": {"TF_ENABLE_ONEDNN_OPTS": "0"}}
+    )
     seen = {}
 
     def run(command, env, **_):
@@ -135,7 +137,21 @@ def test_the_process_has_the_environment_that_the_export_needs(copy, monkeypatch
     monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(ExportCheckFailed, match=r"exit code -11\n.*the last words"):
         ask_export(copy, [])
-    assert seen == {**os.environ, "NEEDED": "1"}
+    assert seen == {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0"}
+
+
+def test_no_process_starts_with_variables_that_no_export_may_ask_for(copy, monkeypatch):
+    manifest = read_json(copy / MANIFEST)
+    write_json(copy / MANIFEST, manifest | {"environment": {"LD_PRELOAD": "own.so"}})
+    monkeypatch.setattr(subprocess, "run", None)
+    with pytest.raises(ValueError, match="LD_PRELOAD"):
+        check_export(copy)
+
+
+def test_a_foreign_savedmodel_has_nothing_to_compare_with(copy):
+    (copy / MANIFEST).unlink()
+    with pytest.raises(ValueError, match="zoo export did not write it"):
+        check_export(copy)
 
 
 def test_the_highest_version_is_chosen(tmp_path):

@@ -10,7 +10,7 @@ import tensorflow as tf
 import zoo
 from zoo.export import Exportable, audit, export, next_version
 from zoo.export.check_export import answer_export, check_export, run_export
-from zoo.files import MANIFEST, read_json
+from zoo.files import MANIFEST, read_json, write_json
 from zoo.models import Transformer
 from zoo.tasks.translation import TranslationTask
 
@@ -36,6 +36,23 @@ def test_versions_count_up(tmp_path):
     assert first.name == "1"
     assert export(exportable, tmp_path / "model").name == "10"
     assert next_version(tmp_path / "model") == 11
+
+
+def test_a_number_that_was_taken_meanwhile_is_left_alone(tmp_path, monkeypatch):
+    other = tmp_path / "model" / "1" / "saved_model.pb"
+
+    def write(path, content):
+        other.parent.mkdir()
+        other.write_bytes(b"another export's")
+        write_json(path, content)
+
+    monkeypatch.setattr("zoo.export.write.write_json", write)
+    # As it was found before the other had it.
+    monkeypatch.setattr("zoo.export.write.next_version", lambda folder: 1)
+    exportable = _exportable(lambda numbers: {"out": numbers})
+    assert export(exportable, tmp_path / "model").name == "2"
+    assert other.read_bytes() == b"another export's"
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["1", "2"]
 
 
 def test_missing_folders_of_the_named_path_are_made(tmp_path):

@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 from zoo.export import CLASSIFY, Exportable, export
-from zoo.export.server_files import BATCHING, CARD
+from zoo.export.server_files import CARD
+from zoo.files import BATCHING
 from zoo.serving.batching_parameters import read_batching
 
 
@@ -117,6 +118,7 @@ def test_its_card_says_how_to_serve_what_it_means_and_whose_it_is(version):
         "-e MODEL_NAME=copier -e TF_ENABLE_ONEDNN_OPTS=1 tensorflow/serving:2.18.0"
         in (card)
     )
+    assert "docker run -p 127.0.0.1:8501:8501 -p 127.0.0.1:8500:8500 -v" in card
     assert "environment must have `TF_ENABLE_ONEDNN_OPTS=1`" in card
     assert "| output | `copies` | string | (any) | What was sent, as UTF-8. |" in card
     for words in ("It copies.", "MIT (weights)", "It does nothing else.", "- Nothing,"):

@@ -6,8 +6,8 @@ import tensorflow as tf
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from zoo.export import CLASSIFY, PREDICT, REGRESS, Exportable, ExportRefused, export
-from zoo.export.warm_up import WARM_UP, read_warm_up, replay, write_warm_up
-from zoo.files import MANIFEST, read_json
+from zoo.export.warm_up import read_warm_up, replay, write_warm_up
+from zoo.files import MANIFEST, WARM_UP, read_json
 
 TEXTS = tf.TensorSpec([None], tf.string, name="texts")
 EXAMPLES = tf.TensorSpec([None], tf.string, name="inputs")

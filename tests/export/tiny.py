@@ -8,9 +8,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from zoo.export import CLASSIFY
-from zoo.files import MANIFEST, write_json
+from zoo.files import MANIFEST, WARM_UP, write_json
 
-WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
 LONG = "Donaudampfschifffahrt " * 50
 # Two rows of each.
 INPUTS = {

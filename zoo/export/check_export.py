@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from zoo.files import MANIFEST, read_json
+from zoo.environment import read_environment
+from zoo.files import GRAPH, MANIFEST, WARM_UP, exports_in, read_json
 
 _SCRIPT = Path(__file__).with_name("c_api.py")
-_WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
 _PACKAGES = {"tensorflow": "TensorFlow", "tensorflow_text": "TF Text"}
 # Sums in another order, on another machine, may differ in the last digits.
 TOLERANCE = 1e-4
@@ -28,16 +28,15 @@ def version_folder(folder) -> Path:
         ValueError: there is none.
     """
     folder = Path(folder)
-    if (folder / "saved_model.pb").is_file():
+    if (folder / GRAPH).is_file():
         return folder
-    versions = list(folder.glob("*/saved_model.pb"))
-    versions = [path.parent for path in versions if path.parent.name.isdigit()]
+    versions = exports_in(folder)
     if not versions:
         raise ValueError(
-            f"{folder} holds no export: neither a saved_model.pb nor a numbered "
+            f"{folder} holds no export: neither a {GRAPH} nor a numbered "
             "version with one."
         )
-    return max(versions, key=lambda path: int(path.name))
+    return versions[max(versions)]
 
 
 def ask_export(folder, requests, warm_up: bool = False, site=None) -> dict:
@@ -58,10 +57,12 @@ def ask_export(folder, requests, warm_up: bool = False, site=None) -> dict:
     Raises:
         ExportCheckFailed: no answer; the message is TensorFlow's own.
         FileNotFoundError: no TensorFlow or no TF Text in the site, or no warm-up file.
+        ValueError: it asks for variables that no export may.
     """
     folder = version_folder(folder).resolve()
-    if warm_up and not (folder / _WARM_UP).is_file():
-        raise FileNotFoundError(f"{folder} has no warm-up file: {_WARM_UP}.")
+    if warm_up and not (folder / WARM_UP).is_file():
+        raise FileNotFoundError(f"{folder} has no warm-up file: {WARM_UP}.")
+    environment = read_environment(folder)
     command = [sys.executable, "-I", "-S", _SCRIPT, folder, *_packages(site)]
     done = subprocess.run(
         command + ["--warm-up"] * warm_up,
@@ -70,7 +71,7 @@ def ask_export(folder, requests, warm_up: bool = False, site=None) -> dict:
         text=True,
         encoding="utf-8",
         errors="replace",
-        env=os.environ | read_json(folder / MANIFEST).get("environment", {}),
+        env=os.environ | environment,
     )
     try:
         found = json.loads(done.stdout)
@@ -145,11 +146,17 @@ def check_export(folder, site=None) -> dict:
     Raises:
         ExportCheckFailed: it does not load, or answers otherwise than recorded.
         FileNotFoundError: no TensorFlow or no TF Text in the site.
+        ValueError: nothing is recorded: `zoo export` did not write it.
     """
     folder = version_folder(folder)
+    if not (folder / MANIFEST).is_file():
+        raise ValueError(
+            f"{folder} has no {MANIFEST}: zoo export did not write it, so no answers "
+            "are recorded to compare with. zoo serve serves it."
+        )
     recorded = read_json(folder / MANIFEST)["signatures"]
     samples = [(name, signature["sample"]) for name, signature in recorded.items()]
-    has_warm_up = (folder / _WARM_UP).is_file()
+    has_warm_up = (folder / WARM_UP).is_file()
     found = ask_export(folder, samples, has_warm_up, site)
     replayed = [name for name, _ in found.get("warm_up", [])]
     report = {}

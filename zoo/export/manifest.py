@@ -16,6 +16,7 @@ import datetime
 import importlib.metadata
 from collections.abc import Mapping
 
+from zoo.environment import checked_environment
 from zoo.export.audit import read_saved_model, servers
 from zoo.export.exportable import PREDICT
 from zoo.export.refusal import ExportRefused
@@ -43,7 +44,7 @@ def manifest_of(folder, exportable, answers: Mapping, card: Mapping | None) -> d
         },
         "servers": servers(folder),
         "details": dict(exportable.details),
-        "environment": dict(exportable.environment),
+        "environment": checked_environment(exportable.environment, "the export"),
         "card": dict(card or {}),
         "signatures": {
             name: {

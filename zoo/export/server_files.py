@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from zoo.export.exportable import CLASSIFY, REGRESS
 from zoo.export.manifest import contract
+from zoo.files import BATCHING
 
-BATCHING = "batching_params.pbtxt"
 CARD = "README.md"
 # How long the first request of a batch waits for others, and how many batches wait.
 _TIMEOUT_MICROS, _MOST_WAITING = 5_000, 100
@@ -67,7 +67,8 @@ def _serving(exportable, manifest, name, server) -> list[str]:
     variables = [f"-e {key}={value}" for key, value in exportable.environment.items()]
     image = f"tensorflow/serving:{server}.0"
     command = (
-        'docker run -p 8501:8501 -p 8500:8500 -v "$PWD:/models/{0}" -e MODEL_NAME={0}'
+        "docker run -p 127.0.0.1:8501:8501 -p 127.0.0.1:8500:8500 "
+        '-v "$PWD:/models/{0}" -e MODEL_NAME={0}'
     ).format(shlex.quote(name))
     parts = [
         "## Serve it",

@@ -14,10 +14,8 @@ import numpy as np
 
 from zoo.export.exportable import CLASSIFY, PREDICT, REGRESS
 from zoo.export.refusal import ExportRefused
+from zoo.files import MOST_WARM_UP_RECORDS, WARM_UP
 
-WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
-# A server refuses a file of more.
-MOST_RECORDS = 1000
 # A text of so many bytes is long: most models cut it or come near to that.
 _LONG = 600
 
@@ -66,10 +64,10 @@ def write_warm_up(folder, requests: Sequence[Request]) -> None:
     """
     import tensorflow as tf
 
-    if len(requests) > MOST_RECORDS:
+    if len(requests) > MOST_WARM_UP_RECORDS:
         raise ExportRefused(
-            f"A server reads {MOST_RECORDS} records for warming up at most. Received: "
-            f"{len(requests)}."
+            f"A server reads {MOST_WARM_UP_RECORDS} records for warming up at most. "
+            f"Received: {len(requests)}."
         )
     with tf.io.TFRecordWriter(str(Path(folder) / WARM_UP)) as writer:
         for request in requests:
@@ -93,8 +91,8 @@ def read_warm_up(folder) -> list[Request]:
         raise ExportRefused(
             f"{path} is no file of requests for warming up: {error}"
         ) from error
-    if len(requests) > MOST_RECORDS:
-        raise ExportRefused(f"{path} holds more than {MOST_RECORDS} records.")
+    if len(requests) > MOST_WARM_UP_RECORDS:
+        raise ExportRefused(f"{path} holds more than {MOST_WARM_UP_RECORDS} records.")
     return requests
 
 

@@ -1,6 +1,9 @@
 """Writes an export: audited, replayed, described, whole or not at all."""
 
+import shutil
+import tempfile
 from collections.abc import Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from zoo.export.audit import audit, read_saved_model
@@ -16,7 +19,7 @@ from zoo.export.warm_up import (
     warm_up_requests,
     write_warm_up,
 )
-from zoo.files import MANIFEST, folder_written_whole, write_json
+from zoo.files import LABELS, MANIFEST, versions_in, write_json
 
 
 def export(
@@ -45,39 +48,60 @@ def export(
         for name, function in exportable.signatures.items()
     }
     folder.mkdir(parents=True, exist_ok=True)
-    version = folder / str(next_version(folder))
-    with folder_written_whole(version) as beside:
-        _save(exportable, concrete, beside, version, server)
+    with _beside(folder) as beside:
+        _save(exportable, concrete, beside, folder, server)
         _finish(beside, exportable.forms)
         audit(beside, server)
         (beside / "assets.extra").mkdir()
         if exportable.labels:
             lines = "".join(f"{name}\n" for name in exportable.labels)
-            path = beside / "assets.extra" / "labels.txt"
-            path.write_text(lines, encoding="utf-8", newline="")
+            (beside / LABELS).write_text(lines, encoding="utf-8", newline="")
         answers = _warm_up(exportable, concrete, beside)
         manifest = manifest_of(beside, exportable, answers, card)
         name = folder.resolve().name
         write_server_files(beside, exportable, manifest, name, server)
         write_json(beside / MANIFEST, manifest)
-    return version
+        return _as_next_version(beside, folder)
 
 
 def next_version(folder) -> int:
     """One more than the highest version there is."""
-    versions = [
-        int(path.name) for path in Path(folder).iterdir() if path.name.isdigit()
-    ]
-    return max(versions, default=0) + 1
+    return max(versions_in(folder), default=0) + 1
 
 
-def _save(exportable, concrete, beside: Path, version: Path, server: str) -> None:
+@contextmanager
+def _beside(folder: Path):
+    """A folder among the versions that is none, and goes if it did not become one."""
+    beside = Path(tempfile.mkdtemp(prefix=".export.", dir=folder))
+    try:
+        yield beside
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _as_next_version(beside: Path, folder: Path) -> Path:
+    """Gives a whole version its number, which only now is sure to be free."""
+    beside.chmod(0o755)
+    number = next_version(folder)
+    while True:
+        version = folder / str(number)
+        try:
+            if not version.exists():
+                return beside.rename(version)
+        except OSError:
+            # Another export may have taken the number meanwhile.
+            if not version.exists():
+                raise
+        number += 1
+
+
+def _save(exportable, concrete, beside: Path, folder: Path, server: str) -> None:
     import tensorflow as tf
 
     try:
         tf.saved_model.save(exportable.module, str(beside), signatures=concrete)
     except tf.errors.OpError as error:
-        raise OSError(f"Cannot write {version}: {error.message}") from error
+        raise OSError(f"Cannot write to {folder}: {error.message}") from error
     except AssertionError as error:
         if "untracked" not in str(error):
             raise
