@@ -28,11 +28,25 @@ def test_a_deployment_is_replaced_only_when_told(run, made_export, tmp_path):
     assert 'cpus: "5"' in (folder / "compose.yaml").read_text()
 
 
+def test_nothing_is_exported_for_a_folder_that_is_not_replaced(
+    run, made_export, tmp_path, monkeypatch
+):
+    folder = tmp_path / "window"
+    assert run("deploy", made_export(), "--out", folder)[0] == 0
+    (folder / "models" / "translation" / "2").mkdir()
+    monkeypatch.setitem(sys.modules, "zoo.pretrained", None)
+    code, _, err = run("deploy", f"it={PRESET}", "--out", folder, "--replace")
+    assert (code, "models/translation/2" in " ".join(err.split())) == (1, True), err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["{base}", "{base}"], 2, "Two models are called translation"),
         (["{base}/1"], 2, "name the folder that it lies in"),
+        (["={base}"], 2, "is no name for a model"),
+        (["a:b={base}"], 2, "is no name for a model"),
+        (["a/b={base}"], 2, "is no name for a model"),
         (["En_zh={base}"], 1, "For example en-zh."),
         ([f"a={PRESET}x"], 1, PRESET),
         (["{base}", "--label", "translation=1"], 2, "NAME/LABEL=VERSION"),
@@ -62,7 +76,7 @@ def test_a_preset_is_exported_into_the_deployment(
     given = []
 
     class Trained:
-        def export(self, folder, weights, typical, **options):
+        def export(self, folder, weights, typical, server, **options):
             given.append((weights, options))
             folder.parent.mkdir(exist_ok=True)
             made.rename(folder)

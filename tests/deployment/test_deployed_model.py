@@ -4,17 +4,17 @@ from zoo.deployment import DeployedModel
 
 
 def test_versions_are_ordered_by_number(made_export):
-    model = DeployedModel("translation", made_export(versions=(10, 9, 1)))
-    assert model.versions == [1, 9, 10]
+    versions = DeployedModel("translation", made_export(versions=(10, 9, 1))).versions
+    assert list(versions) == [1, 9, 10]
 
 
 def test_folders_that_are_no_versions_are_left_out(made_export):
     base = made_export(versions=(3,))
-    for name in ("old", "04", "0", ".5", "6"):
+    for name in ("old", "04", ".5", "6"):
         (base / name).mkdir()
         if name != "6":
             (base / name / "saved_model.pb").touch()
-    assert DeployedModel("translation", base).versions == [3]
+    assert DeployedModel("translation", base).versions == {3: base / "3"}
 
 
 def test_without_labels_the_newest_version_is_served(made_export):
@@ -48,6 +48,14 @@ def test_a_foreign_export_needs_no_environment(made_export):
     (base / "1" / "assets.extra" / "zoo.json").unlink()
     model = DeployedModel("a", base)
     assert (model.environment, model.manifest) == ({}, {})
+
+
+def test_every_served_version_has_its_environment(made_export):
+    base = made_export(versions=(1, 2), environment={"TF_ENABLE_ONEDNN_OPTS": "1"})
+    (base / "2" / "assets.extra" / "zoo.json").write_text("{}")
+    assert DeployedModel("a", base).environment == {}
+    both = DeployedModel("a", base, {"x": 1, "y": 2}).environment
+    assert both == {"TF_ENABLE_ONEDNN_OPTS": "1"}
 
 
 def test_it_batches_by_itself_only_if_all_that_is_served_does(made_export):

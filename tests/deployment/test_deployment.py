@@ -4,17 +4,28 @@ from zoo.deployment import DeployedModel, Deployment
 
 
 def test_environments_are_joined(made_export):
-    one = DeployedModel("one", made_export("one", environment={"A": "1", "B": "2"}))
-    two = DeployedModel("two", made_export("two", environment={"B": "2", "C": "3"}))
-    found = Deployment("both", [one, two]).environment
-    assert found == {"A": "1", "B": "2", "C": "3"}
+    wanted = {"TF_ENABLE_ONEDNN_OPTS": "1"}
+    more = wanted | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+    one = DeployedModel("one", made_export("one", environment=wanted))
+    two = DeployedModel("two", made_export("two", environment=more))
+    assert Deployment("both", [one, two]).environment == more
 
 
 def test_models_that_need_different_environments_are_refused(made_export):
-    one = DeployedModel("one", made_export("one", environment={"A": "1"}))
-    two = DeployedModel("two", made_export("two", environment={"A": "0"}))
-    with pytest.raises(ValueError, match=r"two needs A=0, .* A=1: deploy them apart"):
+    name = "TF_ENABLE_ONEDNN_OPTS"
+    one = DeployedModel("one", made_export("one", environment={name: "1"}))
+    two = DeployedModel("two", made_export("two", environment={name: "0"}))
+    with pytest.raises(ValueError, match=f"two needs {name}=0, .* {name}=1: they need"):
         Deployment("both", [one, two])
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"LD_PRELOAD": "a.so"}, {"TF_ENABLE_ONEDNN_OPTS": "1\nRUN own"}]
+)
+def test_a_variable_becomes_no_instruction(made_export, wanted):
+    model = DeployedModel("one", made_export(environment=wanted))
+    with pytest.raises(ValueError, match="in the environment"):
+        Deployment("one", [model])
 
 
 def test_two_models_of_one_name_are_refused(made_export):

@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 from zoo.deployment.names import check_name
-from zoo.files import MANIFEST, read_json
+from zoo.environment import joined_environment, read_environment
+from zoo.files import BATCHING, MANIFEST, exports_in, read_json
 
 _LABEL_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
@@ -53,44 +54,46 @@ class DeployedModel:
             )
 
     @cached_property
-    def versions(self) -> list[int]:
-        """The versions there are, the lowest first."""
-        found = Path(self.base_path).glob("*/saved_model.pb")
-        names = (path.parent.name for path in found)
+    def versions(self) -> dict[int, Path]:
+        """Folders of the versions there are, the lowest first."""
+        found = exports_in(self.base_path)
         # TF Serving would take "01" and "1" for the same.
-        return sorted(int(name) for name in names if name.isdigit() and name[0] != "0")
+        return {v: path for v, path in found.items() if path.name == str(v)}
 
     @property
     def served(self) -> list[int]:
         """The versions that a server loads."""
-        return sorted(set(self.labels.values())) or self.versions[-1:]
+        return sorted(set(self.labels.values())) or [max(self.versions)]
 
     @cached_property
     def manifest(self) -> dict:
         """What its newest served version says of itself; empty of a foreign one."""
-        path = Path(self.base_path) / str(self.served[-1]) / MANIFEST
+        path = self.versions[self.served[-1]] / MANIFEST
         return read_json(path) if path.is_file() else {}
 
-    @property
+    @cached_property
     def environment(self) -> dict[str, str]:
-        """Variables that it needs in the server's environment."""
-        return dict(self.manifest.get("environment", {}))
+        """Variables that its served versions need in the server's environment.
+
+        Raises:
+            ValueError: they differ, or are such as no export may ask for.
+        """
+        folders = [self.versions[version] for version in self.served]
+        return joined_environment(
+            (str(folder), read_environment(folder)) for folder in folders
+        )
 
     @property
     def size(self) -> int:
         """Bytes of the largest version."""
-        return max(map(_size, map(self.folder, self.versions)))
+        return max(map(_size, self.versions.values()))
 
     @property
     def batches_by_itself(self) -> bool:
         """Whether each served version says how its requests are to be joined."""
         return all(
-            (self.folder(version) / "batching_params.pbtxt").is_file()
-            for version in self.served
+            (self.versions[version] / BATCHING).is_file() for version in self.served
         )
-
-    def folder(self, version: int) -> Path:
-        return Path(self.base_path) / str(version)
 
 
 def _size(folder: Path) -> int:

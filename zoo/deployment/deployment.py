@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from zoo.deployment.deployed_model import DeployedModel
 from zoo.deployment.names import check_image, check_name
+from zoo.environment import joined_environment
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Deployment:
         image: what the image with the models inside is called; `NAME:1` if not given.
         cpus: processors of a server; its threads are as many.
         memory: of a server in GB; by the models' size if not given.
-        replicas: how many servers Kubernetes starts with; it may double them thrice.
+        replicas: how many servers Kubernetes starts with; it may start
+            four times as many.
 
     Raises:
         ValueError: a name that Kubernetes would refuse, models of one name, models that
@@ -51,21 +53,16 @@ class Deployment:
     @property
     def environment(self) -> dict[str, str]:
         """Variables that the models need, all together."""
-        found: dict[str, str] = {}
-        for model in self.models:
-            for key, value in model.environment.items():
-                if found.setdefault(key, value) != value:
-                    raise ValueError(
-                        f"{model.name} needs {key}={value}, and another model "
-                        f"{key}={found[key]}: deploy them apart."
-                    )
-        return found
+        return joined_environment(
+            (model.name, model.environment) for model in self.models
+        )
 
     @property
     def memory_gb(self) -> int:
-        """Twice what the models take, for a new version is loaded beside the old.
+        """1 GB, and four times the size of the models' files.
 
-        Weights lie in memory about twice while they are loaded; 1 GB is for the rest.
+        Weights lie in memory about twice while they are loaded, and a new version is
+        loaded beside the old.
         """
         total = sum(model.size for model in self.models)
         return self.memory or math.ceil(1 + 4 * total / 1e9)
