@@ -236,6 +236,58 @@ def test_a_version_that_is_being_copied_is_left_until_it_is_whole(
     assert _states(model) == {2: "AVAILABLE", 1: "END"}
 
 
+def test_a_version_that_stays_incomplete_is_told_and_waited_for_no_longer(
+    models, add, base_path, caplog
+):
+    model = models()
+    (base_path / "2").mkdir()
+    model._folders._quiet = 3600
+    model.poll()
+    assert not model.settled and _states(model) == {}
+    model._folders._quiet = 0
+    model.poll()
+    model.poll()
+    assert model.settled
+    (status,) = model.status()
+    assert (status.state, status.error_code) == ("END", "NOT_FOUND")
+    told = "Version 2 of tiny is not whole: it has no saved_model.pb that can be read "
+    assert status.error_message == f"{told}in {base_path / '2'}"
+    assert caplog.text.count("is not whole") == 1
+    # An older one that is whole serves, and it itself once it is.
+    add(1)
+    model.poll()
+    assert _answer(model) == b"a|1"
+    shutil.rmtree(base_path / "2")
+    add(2)
+    model.poll()
+    assert _answer(model) == b"a|2"
+    assert _states(model) == {2: "AVAILABLE", 1: "END"}
+
+
+def test_only_versions_that_would_be_served_are_missed(models, add, base_path, caplog):
+    model = models()
+    (base_path / "1").mkdir()
+    add(2)
+    model.poll()
+    assert model.settled and _states(model) == {2: "AVAILABLE"}
+    assert not caplog.records
+    other = models(VersionPolicy(specific=(7,)))
+    other.poll()
+    assert other.settled and _states(other) == {}
+
+
+def test_a_fault_of_the_server_while_loading_is_told_with_its_place(
+    models, add, caplog, monkeypatch
+):
+    monkeypatch.setattr("zoo.serving.model_versions.Servable", lambda *_: 1 / 0)
+    model = models()
+    add(1)
+    model.poll()
+    assert model.status()[0].error_code == "INTERNAL"
+    assert "ZeroDivisionError: division by zero" in caplog.text
+    assert "Traceback" in caplog.text
+
+
 def test_a_versions_own_file_of_batching_goes_before_that_of_all(models, add):
     model = models(VersionPolicy(every=True), (), BatchingParameters(2))
     add(1)

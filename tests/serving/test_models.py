@@ -51,6 +51,14 @@ def test_models_are_found_by_name_and_version(base_path, tiny_versions):
         assert [each.version for each in models.status("two", 2)] == [2]
 
 
+def test_an_incomplete_version_alone_ends_the_wait(tmp_path):
+    (tmp_path / "3").mkdir()
+    with Models([ModelConfig("tiny", tmp_path)], poll_seconds=0.02) as models:
+        _, message = _refusal(models.wait)
+    assert "name: tiny version: 3 due to error: NOT_FOUND: Version 3 of" in message
+    assert "is not whole: it has no saved_model.pb" in message
+
+
 # The messages are those that TF Serving's own code was seen to answer.
 def test_what_is_not_there_is_told_in_the_servers_words(base_path):
     def enter(*which):

@@ -37,6 +37,30 @@ def test_a_folder_without_a_graph_is_not_whole(tmp_path):
     assert folders.files(3, folder) is None
 
 
+def test_a_version_that_nobody_completes_has_a_fault(tmp_path):
+    folder = _version(tmp_path, 3, "fingerprint.pb")
+    folders = VersionFolders(tmp_path, 0.05)
+    folders.files(3, folder)
+    time.sleep(0.06)
+    (folder / "variables.index").write_text("more", encoding="utf-8")
+    folders.files(3, folder)
+    assert folders.fault(3) == ""
+    time.sleep(0.06)
+    folders.files(3, folder)
+    assert folders.fault(3) == "it has no saved_model.pb that can be read"
+    (folder / "saved_model.pb").write_text("graph", encoding="utf-8")
+    folders.files(3, folder)
+    assert folders.fault(3) == ""
+
+
+def test_a_file_that_cannot_be_looked_at_is_a_fault(tmp_path):
+    folder = _version(tmp_path, 3, "saved_model.pb")
+    (folder / "variables.index").symlink_to(folder / "gone")
+    folders = VersionFolders(tmp_path, 0)
+    assert folders.files(3, folder) is None
+    assert folders.fault(3) == "some of its files cannot be read"
+
+
 def test_a_growing_version_is_whole_when_two_looks_agree(tmp_path):
     folder = _version(tmp_path, 3, "saved_model.pb")
     folders = VersionFolders(tmp_path, NEVER_QUIET)

@@ -147,7 +147,15 @@ class ModelVersions:
         }
         whole = [v for v in folders if v in self._live or files[v] is not None]
         wanted = self.config.policy.choose(whole)
+        faults = {
+            version: fault
+            for version in folders
+            if version not in whole and (fault := self._folders.fault(version))
+        }
         self._complain(self._missing(folders))
+        for version in self.config.policy.choose([*whole, *faults]):
+            if version in faults:
+                self._note_fault(version, folders[version], faults[version])
         new = [v for v in wanted if v not in self._live]
         new = [v for v in new if files[v] != self._failed.get(v)]
         for version in new:
@@ -160,7 +168,8 @@ class ModelVersions:
             for version in [v for v in self._live if v not in wanted]:
                 self._retire(version)
         # What is being written is waited for.
-        if wanted or not folders:
+        hoped = self.config.policy.choose([v for v in folders if v not in faults])
+        if wanted or set(hoped) <= set(whole):
             self._polled.set()
 
     def _missing(self, folders) -> str:
@@ -172,6 +181,17 @@ class ModelVersions:
         if not folders:
             return f"{at} holds no version of {name}: no folder whose name is a number"
         return ""
+
+    def _note_fault(self, version: int, folder: Path, fault: str) -> None:
+        """A version that would be served if it were whole."""
+        name = self.config.name
+        message = f"Version {version} of {name} is not whole: {fault} in {folder}"
+        status = VersionStatus(version, "END", "NOT_FOUND", message)
+        with self._lock:
+            is_known = self._states.get(version) == status
+            self._states[version] = status
+        if not is_known:
+            _log.error("%s", message)
 
     def _poll_until_stopped(self) -> None:
         while not self._stop.is_set():
@@ -191,7 +211,15 @@ class ModelVersions:
             self._failed[version] = files
             self.metrics.count_load(str(folder), "fail")
             self._set_state(VersionStatus(version, "END", found.code, found.message))
-            _log.error("Version %s of %s does not load: %s", version, name, found)
+            # Where it is no fault of the export, where it was raised tells more.
+            ours = None if isinstance(error, (ServingError, OSError)) else error
+            _log.error(
+                "Version %s of %s does not load: %s",
+                version,
+                name,
+                found,
+                exc_info=ours,
+            )
             return
         self._failed.pop(version, None)
         # Its warm-up is counted nowhere.

@@ -100,6 +100,10 @@ class _Rest:
         except ServingError as error:
             busy = {"Retry-After": "1"} if error.code == "UNAVAILABLE" else {}
             return _refusal(error, busy)
+        except asyncio.CancelledError:
+            # After the grace of a stop, and only then.
+            stopping = ServingError("UNAVAILABLE", "The server is stopping.")
+            return _refusal(stopping, {"Connection": "close"})
         except Exception as error:
             _log.exception("%s %s failed: %s", request.method, path, error)
             return _refusal(as_serving_error(error), {})

@@ -22,7 +22,9 @@ class VersionFolders:
     def __init__(self, base_path, quiet_seconds: float):
         self.base_path = Path(base_path)
         self._quiet = quiet_seconds
-        self._seen: dict[int, tuple] = {}
+        self._seen: dict[int, tuple | None] = {}
+        # Since when a version that is not whole has been as it is.
+        self._since: dict[int, float] = {}
 
     def find(self) -> dict[int, Path]:
         """Folders by version, whole or not.
@@ -40,14 +42,34 @@ class VersionFolders:
     def files(self, version: int, folder: Path) -> tuple | None:
         """Names, sizes and times of a version's files; none while it is written."""
         found = _files(folder)
-        before, self._seen[version] = self._seen.get(version), found
-        if found is None or not any(name in _GRAPHS for name, *_ in found):
+        before = self._seen.get(version, ())
+        if found != before or version not in self._seen:
+            self._since[version] = time.monotonic()
+        self._seen[version] = found
+        if not _has_graph(found):
             return None
         # The time of the inode's last change: a copy cannot set it back.
         latest = max(changed for *_, changed in found)
         if found == before or latest < time.time() - self._quiet:
             return found
         return None
+
+    def fault(self, version: int) -> str:
+        """Why a version is not whole, if nobody writes it any more; else "".
+
+        To be asked after `files`.
+        """
+        found = self._seen.get(version, ())
+        is_quiet = time.monotonic() - self._since[version] >= self._quiet
+        if _has_graph(found) or not is_quiet:
+            return ""
+        if found is None:
+            return "some of its files cannot be read"
+        return f"it has no {_GRAPHS[0]} that can be read"
+
+
+def _has_graph(files: tuple | None) -> bool:
+    return any(name in _GRAPHS for name, *_ in files or ())
 
 
 def _is_version(name: str) -> bool:
