@@ -188,6 +188,29 @@ def test_objects_are_found_in_files_and_bytes(server, client, tmp_path):
     assert [len(inputs["image_bytes"]) for _, inputs in server.asked] == [8, 1]
 
 
+def test_large_images_go_in_requests_of_a_bounded_size(server, client, monkeypatch):
+    server.answer = objects
+    monkeypatch.setattr("zoo.client.images._MOST_BYTES", 100)
+    sizes = [40, 60, 41, 60, 101, 3, 5]
+    found = client.detect([bytes(size) for size in sizes])
+    assert [image.plain for image in found] == [FOUND] * 7
+    asked = [len(inputs["image_bytes"]) for _, inputs in server.asked]
+    assert asked == [2, 1, 1, 1, 2]
+    status = iter(["ok", "ok", "no image"])
+    server.answer = lambda *asked: (
+        objects(*asked) | {"status": [next(status) for _ in asked[1]["image_bytes"]]}
+    )
+    with pytest.raises(ValueError, match="Image 2 of 7 cannot be read"):
+        client.detect([bytes(size) for size in sizes])
+
+
+def test_a_request_of_images_in_base64_is_below_what_servers_take():
+    from zoo.client.images import _MOST_BYTES
+    from zoo.serving.workers import Limits
+
+    assert Limits().max_body_bytes > _MOST_BYTES * 4 / 3 + 100_000
+
+
 def test_images_arrive_to_the_last_byte(grpc_server, tmp_path):
     grpc_server.answer = objects
     content = bytes(range(256)) + b"\0\0"

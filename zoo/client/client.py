@@ -15,7 +15,7 @@ from zoo.answers import (
     labels_of,
     translations_of,
 )
-from zoo.client.images import read_image
+from zoo.client.images import image_batches, read_image
 from zoo.client.model_client import ModelClient
 from zoo.client.texts import checked_texts, text_inputs, text_pairs
 
@@ -45,7 +45,8 @@ class Client(ModelClient):
         retries: how often it is sent again at most, or `Retries`.
         max_batch: rows of a request at most; more are sent as several, one after the
             other, and the answers joined. By default `predict` sends all in one, and
-            the others 64 texts or 8 images.
+            the others 64 texts or 8 images; of large images fewer, so that a request
+            stays below the 32 MB that servers take.
         headers: sent with each request, such as {"Authorization": "Bearer …"}.
 
     Raises:
@@ -194,13 +195,12 @@ class Client(ModelClient):
             )
         found: list[Detections] = []
         size = self.max_batch or _IMAGES
-        for start in range(0, len(images), size):
-            files = [read_image(image) for image in images[start : start + size]]
+        for files in image_batches(images, size):
             inputs = {"image_bytes": [content for content, _ in files]}
             (answer,) = self.batches(inputs, "serving_default", _FOUND, size)
             for row, (_, name) in enumerate(files):
                 if name == "The image":
-                    name = f"Image {start + row} of {len(images)}"
+                    name = f"Image {len(found)} of {len(images)}"
                 found.append(detections_of(_row(answer, row), name))
         return found
 
