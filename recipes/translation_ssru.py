@@ -12,7 +12,7 @@ model.*.bin and vocab.*.spm.
 
 Students are small because they are taught by a larger model's translations of much
 monolingual text (Kim and Rush, 2016, https://arxiv.org/abs/1606.07947), not by the
-references: trained on the same few pairs, `translation_transformer` is the better model,
+references: trained on the same few pairs, `translation_transformer` is the better one,
 and this one the faster to decode.
 """
 
@@ -46,7 +46,7 @@ SIZES = {
 @recipe(task="translation", paper="https://aclanthology.org/D19-5632")
 def translation_ssru(
     size: Literal["tiny", "small", "base"] = "small",
-    vocabulary: Literal["shared", "separate"] = "shared",
+    vocabulary: Literal["shared", "separate"] = "separate",
     vocabulary_size: int | None = None,
     units: int | None = None,
     hidden_size: int | None = None,
@@ -63,7 +63,8 @@ def translation_ssru(
     Args:
         size: "tiny" learns a made-up language in seconds on one core; "small" and
             "base" are those of Marian's students.
-        vocabulary: "shared" is one vocabulary and one embedding for both languages.
+        vocabulary: "shared" is one vocabulary and one embedding for both languages, as
+            most of Marian's students have: for languages of one script.
         vocabulary_size: pieces a side, or of both together when shared; the size's own
             if left out.
         units: size of embeddings and blocks; the size's own if left out.
@@ -103,7 +104,7 @@ def translation_ssru(
             steps=250,
             round_steps=125,
             batch_tokens=256,
-            learning_rate=3e-3,
+            learning_rate=5e-3,
             warmup_steps=50,
             label_smoothing=0.0,
         )

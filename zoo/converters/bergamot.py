@@ -34,7 +34,20 @@ _NEEDED = {
     "transformer-postprocess": "dan",
     "transformer-postprocess-emb": "d",
 }
-_ABSENT = dict.fromkeys(("layer-normalization", "output-omit-bias", "right-left", "transformer-no-projection", "transformer-pool", "transformer-rnn-projection", "transformer-train-position-embeddings", "ulr"), "false") | {
+_ABSENT = dict.fromkeys(
+    (
+        "layer-normalization",
+        "output-omit-bias",
+        "right-left",
+        "transformer-no-projection",
+        "transformer-pool",
+        "transformer-rnn-projection",
+        "transformer-train-position-embeddings",
+        "ulr",
+    ),
+    "false",
+)
+_ABSENT |= {
     "input-types": [],
     "lemma-dim-emb": "0",
     "transformer-postprocess-top": "",
@@ -267,6 +280,6 @@ def _only(folder: Path, pattern, what: str) -> Path:
         return folder / found[0]
     kind = ValueError if found else FileNotFoundError
     raise kind(
-        f"{folder} must hold {what}. Found: {', '.join(found) or 'none'}. Name a folder "
-        "with the files of one model."
+        f"{folder} must hold {what}. Found: {', '.join(found) or 'none'}. Name a "
+        "folder with the files of one model."
     )
