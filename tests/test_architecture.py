@@ -38,7 +38,8 @@ MAY_IMPORT = {
     "presets": {"deltas", "files", "recipe", "registry", "values", "weights"},
     "deltas": set(),
     "training": {"files", "presets", "recipe", "registry", "values", "weights"},
-    "converters": {"data", "files", "presets", "registry", "tasks", "weights"},
+    "converters": {"data", "files", "hub", "presets", "registry", "tasks", "weights"},
+    "hub": {"files", "presets"},
     "pretrained": {
         "converters",
         "export",

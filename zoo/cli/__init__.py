@@ -51,6 +51,10 @@ app.command()(exporting.demo)
 app.add_typer(studies.app, name="study")
 
 
+# An import that fails is of an optional package, and its message says which.
+_OF_THE_USER = (ValueError, OSError, RuntimeError, TypeError, ImportError)
+
+
 def main() -> None:
     """Runs the command line; errors of the user's become one line and an exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -67,7 +71,7 @@ def _run() -> int:
         if hasattr(error, "exit_code") and hasattr(error, "show"):
             error.show()
             return error.exit_code
-        if not isinstance(error, ValueError | OSError | RuntimeError | TypeError):
+        if not isinstance(error, _OF_THE_USER):
             raise
         err.print(f"[red]Error:[/] {escape(str(error))}", soft_wrap=True)
         return 1
