@@ -102,9 +102,12 @@ def read_recipe(folder) -> Recipe:
     """
     config = read_json(Path(folder) / "config.json")
     if not isinstance(config, dict) or config.get("format") != FORMAT:
+        found = config.get("format") if isinstance(config, dict) else None
+        newer = isinstance(found, int) and found > FORMAT
         raise ValueError(
             f"{folder}/config.json has another format than {FORMAT}, the one that this "
-            "version of attention-zoo reads."
+            f"version of attention-zoo reads. Received: {found!r}"
+            + (", of a newer version: install that one." if newer else ".")
         )
     recipe, options = config.get("recipe"), config.get("options")
     if not isinstance(recipe, str) or not isinstance(options, dict):

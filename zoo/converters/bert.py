@@ -129,6 +129,7 @@ def _check_sizes(config: dict, arrays: dict, kind: str, folder) -> None:
         for name in ("units", "hidden_size", "num_layers")
     )
     length = _size(config, "max_position_embeddings", folder)
+    _size(config, fields["num_heads"], folder)
     if layers > len(arrays):
         raise ValueError(
             f"{folder}/config.json says {fields['num_layers']}={layers}, and there are "

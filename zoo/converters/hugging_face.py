@@ -48,7 +48,7 @@ def _read_shards(index: Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{index} must say in weight_map which file has which tensor.")
     arrays: dict[str, np.ndarray] = {}
     for file in sorted({str(place) for place in places.values()}):
-        if Path(file).name != file or "\\" in file:
+        if file in ("", "..") or Path(file).name != file or "\\" in file:
             raise ValueError(
                 f"{index} names {file!r}: shards are beside their index, and no other "
                 "file is read."
