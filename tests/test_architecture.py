@@ -39,10 +39,11 @@ MAY_IMPORT = {
     "deltas": set(),
     "training": {"files", "presets", "recipe", "registry", "values", "weights"},
     "converters": {"data", "files", "hub", "presets", "registry", "tasks", "weights"},
-    "hub": {"files", "presets"},
+    "hub": {"files", "presets", "weights"},
     "pretrained": {
         "converters",
         "export",
+        "hub",
         "presets",
         "recipe",
         "training",
@@ -55,7 +56,7 @@ MAY_IMPORT = {
     "cli": {"files", "plots", "presets", "pretrained", "recipe", "registry"}
     | {"converters", "data", "decoding", "highlights", "metrics", "reliability_plot"}
     | {"deployment", "export", "pictures", "serving", "studies", "tasks", "training"}
-    | {"values"},
+    | {"hub", "surgery", "values"},
     "__init__": {"presets", "pretrained", "registry"},
     "__main__": {"cli"},
 }

@@ -30,8 +30,10 @@ from zoo.weights import (
 
 FORMAT = 1
 _TESTS = ("test.tsv.gz", "test.jsonl.gz", "test.zip")
-_WEIGHTS = "weights.safetensors"
-_FILES = {"config.json", _WEIGHTS, "vocabulary", "card.json", *_TESTS}
+WEIGHTS = "weights.safetensors"
+# In folders for Hugging Face's hub, which looks for this name.
+HUB_WEIGHTS = "model.safetensors"
+_FILES = {"config.json", WEIGHTS, "vocabulary", "card.json", *_TESTS}
 # Of the task's files, what says how it answers and not what it knows.
 _SETTINGS = "task.json"
 # Beside the package, in a checkout and in an installation alike.
@@ -104,6 +106,11 @@ def read_recipe(folder) -> Recipe:
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         found = config.get("format") if isinstance(config, dict) else None
         newer = isinstance(found, int) and found > FORMAT
+        if isinstance(config, dict) and "model_type" in config:
+            raise ValueError(
+                f"{folder} is a checkpoint of another project: zoo convert makes a "
+                "preset of it."
+            )
         raise ValueError(
             f"{folder}/config.json has another format than {FORMAT}, the one that this "
             f"version of attention-zoo reads. Received: {found!r}"
@@ -139,7 +146,7 @@ def load_preset(name_or_path) -> Preset:
     recipe = read_recipe(folder)
     task = load_task(recipe, folder / "vocabulary")
     model = recipe.build_model(task.model_options())
-    weights = folder / _WEIGHTS
+    weights = _weights_of(folder)
     arrays, metadata = read_arrays(weights)
     if "base" in metadata:
         base = _base_arrays(metadata, weights)
@@ -150,6 +157,11 @@ def load_preset(name_or_path) -> Preset:
     return Preset(recipe, task, model, read_card(folder), _name_of(folder))
 
 
+def _weights_of(folder: Path) -> Path:
+    own, hub = folder / WEIGHTS, folder / HUB_WEIGHTS
+    return hub if hub.is_file() and not own.is_file() else own
+
+
 def _base_arrays(metadata: dict, origin) -> dict:
     """The weights of the shipped preset that another one is a difference to."""
     name = metadata["base"]
@@ -158,7 +170,7 @@ def _base_arrays(metadata: dict, origin) -> dict:
             f"{origin} is the difference to the preset {name!r}, which does not ship "
             "with this version of attention-zoo. Install the version it was made with."
         )
-    path = preset_folder(name) / _WEIGHTS
+    path = preset_folder(name) / WEIGHTS
     if (found := _sha256(path)) != metadata.get("sha256"):
         raise ValueError(
             f"{origin} is the difference to another state of {name} (sha256 "
@@ -225,10 +237,10 @@ def save_preset(
             _keep_test_split(test, beside)
         arrays, metadata = model_arrays(preset.model), {}
         if base is not None:
-            path = preset_folder(base) / _WEIGHTS
+            path = preset_folder(base) / WEIGHTS
             arrays = difference(arrays, read_arrays(path)[0])
             metadata = {"base": base, "sha256": _sha256(path)}
-        weights = beside / _WEIGHTS
+        weights = beside / WEIGHTS
         write_arrays(weights, arrays, metadata, precision)
 
 

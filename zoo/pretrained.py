@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from zoo.hub import fetch, is_remote
 from zoo.presets import Preset, load_preset, save_preset
 from zoo.training import prepare_finetuning, prepare_run, train_run
 from zoo.training.runs import read_history
@@ -17,13 +18,21 @@ def load(name_or_path) -> Pretrained:
     """Loads a trained preset.
 
     Args:
-        name_or_path: a shipped preset ("translation_rnn/en-zh") or a preset's folder.
+        name_or_path: a shipped preset ("translation_rnn/en-zh"), a preset's folder, or
+            one on a hub ("hf://owner/name"), which its client fetches once.
 
     Raises:
         ValueError: no such preset (the message lists what exists), or a damaged one.
         FileNotFoundError: a file of the preset is missing.
+        ImportError, ConnectionError: of a hub whose client is not installed, or does
+            not answer.
     """
-    return Pretrained(load_preset(name_or_path))
+    if not is_remote(name_or_path):
+        return Pretrained(load_preset(name_or_path))
+    fetched = fetch(name_or_path)
+    preset = load_preset(fetched.path)
+    preset.name = fetched.name
+    return Pretrained(preset)
 
 
 def convert(source) -> Pretrained:

@@ -20,6 +20,7 @@ from zoo.cli import (
     exporting,
     finetuning,
     serving,
+    sharing,
     studies,
     training,
     using,
@@ -47,6 +48,8 @@ app.command()(exporting.export)
 app.command("check-export")(exporting.check_export)
 app.command()(deploying.deploy)
 app.command()(serving.serve)
+app.command()(sharing.save)
+app.command()(sharing.push)
 app.command()(exporting.demo)
 app.add_typer(studies.app, name="study")
 
