@@ -174,6 +174,11 @@ class SSRUTransformer(keras.Model):
         )
         self.built = True
 
+    @property
+    def embedding_scale(self) -> float:
+        """What words are multiplied by."""
+        return self.units**0.5
+
     def parts_by_depth(self) -> list[str]:
         """Patterns of weight addresses, from what reads first to what writes."""
         blocks = [block.name for block in (*self.encoder, *self.decoder)]
@@ -273,7 +278,7 @@ class SSRUTransformer(keras.Model):
     def _embed(self, embedding, ids, training=False, start=0):
         """Words and positions (Vaswani et al., 2017, section 3.4 and 3.5)."""
         values = embedding(ids)
-        values = values * ops.cast(self.units**0.5, values.dtype)
+        values = values * ops.cast(self.embedding_scale, values.dtype)
         values = values + self.positions(values, start=start)
         return self.embedding_dropout(values, training=training)
 
