@@ -9,13 +9,13 @@ or, where the languages have a vocabulary each, srcvocab.*.spm and trgvocab.*.sp
 # - ranges of activations (*_QuantMultA): products here are of floats. The weights are
 #   the numbers that their int8 stands for.
 
-import hashlib
 import re
 from pathlib import Path
 
 import numpy as np
 
 from zoo import registry
+from zoo.converters.family import Family
 from zoo.converters.hugging_face import take_all
 from zoo.converters.marian_binary import MarianWeights, read_marian
 from zoo.converters.marian_config import read_marian_config
@@ -244,22 +244,21 @@ def _renumber(arrays: dict, orders: list, path) -> None:
 
 
 def _card(path: Path, config: dict, weights: MarianWeights) -> dict:
-    kinds = "int8" if weights.steps else "float32"
+    steps = weights.steps.values()
+    kinds = (
+        f"matrices in int8 with steps of {min(steps):.2g} to {max(steps):.2g}"
+        if steps
+        else "in floats"
+    )
     return {
         "recipe": "translation_ssru",
-        "licence": f"unknown: see the source. {_MOZILLA}",
         "source": {
             "name": path.name,
             "architecture": "Marian Transformer with an SSRU decoder",
-            "family": "bergamot",
             "written_by": f"Marian {config.get('version', 'of an unknown version')}",
-            "weights": f"{len(weights.arrays)} arrays, matrices in {kinds}",
-            "weights_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "weights": f"{len(weights.arrays)} arrays, {kinds}",
         },
-        # What a rounded weight may be off by at most, for whoever compares.
-        "int8_steps": {name: float(step) for name, step in weights.steps.items()}
-        if weights.steps
-        else None,
+        "notice": _MOZILLA,
     }
 
 
@@ -283,3 +282,12 @@ def _only(folder: Path, pattern, what: str) -> Path:
         f"{folder} must hold {what}. Found: {', '.join(found) or 'none'}. Name a "
         "folder with the files of one model."
     )
+
+
+FAMILY = Family(
+    name="bergamot",
+    looks_for="model.*.bin or model.*.npz of Marian, with vocab.*.spm or "
+    "srcvocab.*.spm and trgvocab.*.spm (Firefox Translations, students with SSRU)",
+    recognises=recognises,
+    convert=convert_bergamot,
+)

@@ -2,6 +2,10 @@
 # Marian writes names with a plain value each, and lists of plain values: no nesting, no
 # anchors, no tags. More is not read, so nothing can be asked for that is not text.
 
+import re
+
+_NAME = re.compile(r"[\w-]+")
+
 
 def read_marian_config(text: str, origin="the file") -> dict[str, str | list[str]]:
     """Options by name: text as it stands, or lists of such.
@@ -25,7 +29,7 @@ def read_marian_config(text: str, origin="the file") -> dict[str, str | list[str
             options[current].append(_plain(item[2:]))
             continue
         name, colon, value = line.partition(":")
-        if not colon or name != name.strip() or (value and value[0] != " "):
+        if not colon or not _NAME.fullmatch(name) or (value and value[0] != " "):
             raise ValueError(
                 f"The options in {origin} must be lines of 'name: value'. "
                 f"Received: {line!r}."

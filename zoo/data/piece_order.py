@@ -43,7 +43,7 @@ def in_own_order(proto: bytes) -> tuple[bytes, np.ndarray]:
             )
         if place < 0 and special == "eos":
             raise ValueError(
-                f"A model that writes must be able to end. Received: a SentencePiece "
+                "A model that writes must be able to end. Received: a SentencePiece "
                 f"model without its end piece, {name!r}."
             )
         made = type(model.pieces[0])(piece=name, score=0.0, type=kind)

@@ -66,7 +66,6 @@ class Int8Linear:
         largest = max(float(largest), 1e-6)
         scale = np.maximum(_largest_pairs(linear.kernel), 1e-9) / 127.0
         self.kernel = np.round(linear.kernel / scale).astype("int8")
-        self.largest = largest
         # x is stored as u with x = (u - 128) step: the shift becomes a bias. Zero has a
         # code of its own: behind a ReLU most inputs are zeros, whose errors would add up.
         self.step = largest / 127.0
