@@ -10,8 +10,7 @@ from zoo.data.vocabulary import END_ID, START_ID
 from zoo.export import export
 from zoo.inference import exported_stepper, int8_works
 from zoo.inference.linear import Int8Linear, Linear, WatchedLinear
-from zoo.models import Transformer
-from zoo.models.ssru_transformer import SSRUTransformer
+from zoo.models import SSRUTransformer, Transformer
 from zoo.tasks.translation import TranslationTask
 
 

@@ -8,7 +8,7 @@ from zoo.data.vocabulary import PADDING_ID, START_ID
 from zoo.decoding import DecodingOptions, ModelStepper, decode
 from zoo.inference import exported_stepper
 from zoo.inference.folded_ssru_transformer import FoldedSSRUTransformer
-from zoo.models.ssru_transformer import SSRUTransformer
+from zoo.models import SSRUTransformer
 
 # Sentences, source length, hypotheses, vocabularies, units, hidden size, heads.
 A, S, K, V_SOURCE, V, U, F, H = 5, 7, 3, 19, 23, 10, 17, 5

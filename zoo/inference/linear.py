@@ -67,7 +67,7 @@ class Int8Linear:
         scale = np.maximum(_largest_pairs(linear.kernel), 1e-9) / 127.0
         self.kernel = np.round(linear.kernel / scale).astype("int8")
         # x is stored as u with x = (u - 128) step: the shift becomes a bias. Zero has a
-        # code of its own: behind a ReLU most inputs are zeros, whose errors would add up.
+        # code of its own: behind a ReLU most inputs are zeros, and errors would add up.
         self.step = largest / 127.0
         self.scale = (scale * self.step).astype("float32")
         sums = self.kernel.astype("int32").sum(axis=0)

@@ -4,8 +4,7 @@ from zoo.decoding import ModelStepper
 from zoo.inference.folded_ssru_transformer import FoldedSSRUTransformer
 from zoo.inference.folded_transformer import FoldedTransformer
 from zoo.inference.linear import Int8Linear, Linear, WatchedLinear, int8_works
-from zoo.models import Transformer
-from zoo.models.ssru_transformer import SSRUTransformer
+from zoo.models import SSRUTransformer, Transformer
 
 WEIGHTS = ("float32", "int8")
 _LAYOUTS = {Transformer: FoldedTransformer, SSRUTransformer: FoldedSSRUTransformer}

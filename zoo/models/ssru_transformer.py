@@ -11,9 +11,13 @@
 import keras
 from keras import layers, ops
 
-from zoo.layers import FeedForward, MultiHeadAttention, SinePositions
-from zoo.layers.ssru import SSRU
-from zoo.layers.ssru_decoder_block import SSRUDecoderBlock
+from zoo.layers import (
+    SSRU,
+    FeedForward,
+    MultiHeadAttention,
+    SinePositions,
+    SSRUDecoderBlock,
+)
 from zoo.models.encoder_stack import make_encoder
 from zoo.ops.masking import padding_mask
 
