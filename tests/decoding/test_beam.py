@@ -1,6 +1,7 @@
 """Beam search against exhaustive enumeration, on a model that is a table of numbers."""
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from tests.decoding.table_model import (
     score_of,
     search,
 )
+from tests.references.generate import generate
 from zoo.data.vocabulary import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 
 SOURCE = np.array([[5, 9, 0], [7, 3, 2]], "int32")
@@ -175,30 +177,8 @@ def test_a_longer_hypothesis_may_still_overtake_a_finished_one():
     np.testing.assert_allclose(found.scores[0, 0], -0.6, rtol=1e-4)
 
 
-def as_generate(model, source, longest, beams, alpha, stopping):
-    """Beam search by the rules of `generate`, a hypothesis at a time; the best K."""
-    running, ended = [(0.0, ())], []
-    for length in range(1, longest + 1):
-        found = []
-        for total, ids in running:
-            if length == longest:
-                found.append((total, (*ids, END_ID)))
-                continue
-            own = log_softmax(logits_of(model, int(source[0]), ids))
-            found += [(total + own[n], (*ids, n)) for n in (END_ID, *WORDS)]
-        found = sorted(found, reverse=True)
-        ended += [
-            (total / length**alpha, ids)
-            for total, ids in found[:beams]
-            if ids[-1] == END_ID
-        ]
-        ended = sorted(ended, reverse=True)[:beams]
-        running = [one for one in found[: 2 * beams] if one[1][-1] != END_ID][:beams]
-        if len(ended) == beams and running:
-            best = running[0][0] / length**alpha
-            if stopping == "full" or best <= ended[-1][0]:
-                break
-    return ended
+def log_probs_of(model, key, ids):
+    return log_softmax(logits_of(model, key, ids))
 
 
 @pytest.mark.parametrize("stopping", ["likely", "full"])
@@ -215,8 +195,9 @@ def test_the_rules_of_generate_find_what_they_find(stopping, beams, alpha):
         options = dataclasses.replace(options, stopping=stopping)
         found = search(model, sources, limits, options)
         for row, longest in enumerate(limits):
-            expected = as_generate(
-                model, sources[row], longest, beams, alpha, stopping
+            log_probs = partial(log_probs_of, model, int(sources[row, 0]))
+            expected = generate(
+                log_probs, WORDS, END_ID, longest, beams, alpha, stopping
             )
             check(found, row, expected)
             missing = found.scores[row, len(expected) :].numpy()

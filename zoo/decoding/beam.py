@@ -5,8 +5,8 @@ and the best finished ones, ranked by their score (`zoo.decoding.penalties`). A 
 hypothesis never changes again. The search for a sentence ends when no unfinished
 hypothesis can still beat the worst of those that were asked for: log probabilities only
 fall and the coverage penalty is never negative, so the best that an unfinished one can
-reach is its own log probability over the penalty of the longest length allowed. `DecodingOptions.stopping` names two other
-rules.
+reach is its own log probability over the penalty of the longest length allowed.
+`DecodingOptions.stopping` names two other rules.
 """
 
 from typing import NamedTuple

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-
 _NAMED = {
     "method": ("beam", "sample"),
     "length_form": ("gnmt", "plain"),

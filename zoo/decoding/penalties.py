@@ -5,8 +5,9 @@ Wu et al. (2016, https://arxiv.org/abs/1609.08144, equation 14):
     score = log P / lp + cp,   lp = ((5 + n) / 6)^alpha,
     cp = beta sum_s log(min(sum_t a_ts, 1))
 
-where n counts the end token, lp may be the plain n^alpha as well, and a_ts is the attention of target token t to source token
-s. Here the cost is -cp / beta: what coverage takes away.
+where n counts the end token and a_ts is the attention of target token t to source token
+s. A length penalty of the plain form is n^alpha. Here the cost is -cp / beta: what
+coverage takes away.
 """
 
 import tensorflow as tf
