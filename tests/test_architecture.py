@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "training": {"files", "presets", "recipe", "registry", "values", "weights"},
     "converters": {"data", "files", "hub", "presets", "registry", "tasks", "weights"},
     "hub": {"files", "presets", "weights"},
+    "surgery": {"data", "presets", "registry", "weights"},
     "pretrained": {
         "converters",
         "export",
@@ -68,7 +69,7 @@ MAY_IMPORT_TENSORFLOW = {
     "inference",
     "serving",
 }
-MAY_IMPORT_TENSORFLOW |= {"studies", "tasks", "training"}
+MAY_IMPORT_TENSORFLOW |= {"studies", "surgery", "tasks", "training"}
 
 
 def _room(path: Path) -> str:

@@ -24,6 +24,7 @@ from zoo.cli import (
     studies,
     training,
     using,
+    vocabulary,
 )
 from zoo.cli.console import err, escape
 
@@ -51,6 +52,7 @@ app.command()(serving.serve)
 app.command()(sharing.save)
 app.command()(sharing.push)
 app.command()(exporting.demo)
+app.add_typer(vocabulary.app, name="vocabulary")
 app.add_typer(studies.app, name="study")
 
 
