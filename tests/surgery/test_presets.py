@@ -3,9 +3,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from tests.surgery.models import texts as words
 from zoo import registry
 from zoo.data.table_vocabulary import TableVocabulary
-from zoo.data.vocabulary import END_ID
+from zoo.data.vocabulary import END_ID, Vocabulary
 from zoo.presets import Preset, load_preset, save_preset
 from zoo.pretrained import Pretrained
 from zoo.surgery import extend_vocabulary, trim_vocabulary
@@ -118,8 +119,12 @@ def test_a_translator_s_logits_stay_those_of_the_pieces_that_stay(translator):
 
 
 def test_a_translator_whose_target_pieces_all_stay_writes_the_same():
-    preset = made("translation_transformer", vocabulary="separate", vocabulary_size=60)
-    sources = ["sun moon", "tree", "rain leaf wind root"]
+    recipe = registry.get("translation_transformer", size="tiny")
+    made_up = TranslationTask.learn(TranslationTask.made_up(60), 60)
+    source = Vocabulary.learn(words(300), 90)
+    task = TranslationTask(source, made_up.target_vocabulary)
+    preset = filled(Preset(recipe, task, recipe.build_model(task.model_options()), {}))
+    sources = ["the cats ran", "old", "raining dogs catalogue 知识"]
     cut = preset.task.target_vocabulary.processor
     every = "".join(cut.id_to_piece(n) for n in range(4, cut.get_piece_size()))
     targets = [every.replace("▁", " "), *"日月雨风木叶根种"]
@@ -137,10 +142,10 @@ def test_a_translator_with_tables_is_trimmed():
     cut = shared.source_vocabulary.processor
     pieces = [cut.id_to_piece(n) for n in range(cut.get_piece_size())]
     # Numbered otherwise than in the model, with a code and a piece of no model.
-    pieces = [*pieces[:4], ">>zho<<", "strange", *pieces[:3:-1]]
+    pieces = [*pieces[:4], ">>zho<<", "strange", "stranger", *pieces[:3:-1]]
     sides = [TableVocabulary(cut.serialized_model_proto(), pieces) for _ in range(2)]
     recipe = registry.get("translation_transformer", size="tiny", vocabulary="shared")
-    task = TranslationTask(*sides)
+    task = TranslationTask(*sides, decoding={"suppress": ["strange"]})
     model = recipe.build_model(task.model_options())
     preset = filled(Preset(recipe, task, model, {}))
     texts = [[">>zho<< sun moon", "tree"], ["月日", "木"]]
@@ -149,7 +154,9 @@ def test_a_translator_with_tables_is_trimmed():
     small = done.preset.task
     assert small.source_vocabulary.pieces == small.target_vocabulary.pieces
     assert ">>zho<<" in small.source_vocabulary.pieces
-    assert "strange" not in small.source_vocabulary.pieces
+    assert "strange" in small.source_vocabulary.pieces
+    assert "stranger" not in small.source_vocabulary.pieces
+    assert Pretrained(done.preset).predict(["tree"])
     assert done.pieces[0] == done.pieces[1]
     for side in (0, 1):
         before, after = (

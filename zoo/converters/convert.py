@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo.converters import bert, detr, efficientnet_lite, keras_hub_bert
+from zoo.converters import (
+    bergamot,
+    bert,
+    detr,
+    efficientnet_lite,
+    keras_hub_bert,
+    marian,
+)
 from zoo.converters.checkpoint_folder import (
     CONFIG,
     check_links,
@@ -20,9 +27,11 @@ from zoo.presets import Preset
 
 # Asked in turn: what knows its own config.json before what goes by names of files.
 FAMILIES: tuple[Family, ...] = (
+    marian.FAMILY,
     bert.FAMILY,
     detr.HUB_FAMILY,
     keras_hub_bert.FAMILY,
+    bergamot.FAMILY,
     efficientnet_lite.FAMILY,
     detr.AUTHORS_FAMILY,
 )

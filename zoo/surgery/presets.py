@@ -82,7 +82,8 @@ def trim_vocabulary(
     if any(isinstance(one, TableVocabulary) for one in vocabularies):
         if keep is not None:
             raise ValueError("keep is not for vocabularies whose ids stand in a table.")
-        changes = trimmed_tables(vocabularies, texts, rows)
+        suppressed = preset.task.decoding.get("suppress", ())
+        changes = trimmed_tables(vocabularies, texts, rows, suppressed)
     else:
         changes = [
             _trimmed(*given, keep)

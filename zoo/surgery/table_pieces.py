@@ -1,6 +1,7 @@
 """Vocabularies whose ids stand in a table, cut down to a corpus."""
 
 import re
+from collections.abc import Collection
 
 import numpy as np
 
@@ -13,7 +14,10 @@ _SPECIAL = 4
 
 
 def trimmed_tables(
-    vocabularies: list[TableVocabulary], texts: list[list[str]], rows: list
+    vocabularies: list[TableVocabulary],
+    texts: list[list[str]],
+    rows: list,
+    suppressed: Collection[str] = (),
 ) -> list[PieceChange]:
     """Each with a smaller SentencePiece model and a smaller table.
 
@@ -23,9 +27,13 @@ def trimmed_tables(
         vocabularies: to be cut.
         texts: of the corpus, of each.
         rows: ids of these texts, of each.
+        suppressed: pieces that decoding names, and so stay.
     """
     protos = [_trimmed(*given) for given in zip(vocabularies, texts, strict=True)]
-    kept = [_kept(*given) for given in zip(vocabularies, protos, rows, strict=True)]
+    kept = [
+        _kept(*given, suppressed)
+        for given in zip(vocabularies, protos, rows, strict=True)
+    ]
     if len({vocabulary.pieces for vocabulary in vocabularies}) == 1:
         kept = [sorted(set().union(*kept))] * len(kept)
     return [
@@ -52,7 +60,7 @@ def _trimmed(vocabulary: TableVocabulary, texts: list[str]) -> bytes:
     return with_pieces(vocabulary.proto, kept_pieces(vocabulary.proto, counts))
 
 
-def _kept(vocabulary: TableVocabulary, proto: bytes, rows) -> list[int]:
+def _kept(vocabulary: TableVocabulary, proto: bytes, rows, suppressed) -> list[int]:
     """Ids that the texts have, that the model can still give, and special ones."""
     import sentencepiece
 
@@ -62,6 +70,6 @@ def _kept(vocabulary: TableVocabulary, proto: bytes, rows) -> list[int]:
     found |= {
         id_
         for name, id_ in vocabulary.ids.items()
-        if name in names or re.fullmatch(LANGUAGE, name)
+        if name in names or name in suppressed or re.fullmatch(LANGUAGE, name)
     }
     return sorted(found)
