@@ -120,16 +120,12 @@ def test_a_translator_s_logits_stay_those_of_the_pieces_that_stay(translator):
 
 def test_a_translator_whose_target_pieces_all_stay_writes_the_same():
     recipe = registry.get("translation_transformer", size="tiny")
-    made_up = TranslationTask.learn(TranslationTask.made_up(60), 60)
-    source = Vocabulary.learn(words(300), 90)
-    task = TranslationTask(source, made_up.target_vocabulary)
+    # The target has nothing but characters.
+    target = Vocabulary.learn(["日月雨风木叶根种"] * 9, 13, keep_characters=True)
+    task = TranslationTask(Vocabulary.learn(words(300), 90), target)
     preset = filled(Preset(recipe, task, recipe.build_model(task.model_options()), {}))
     sources = ["the cats ran", "old", "raining dogs catalogue 知识"]
-    cut = preset.task.target_vocabulary.processor
-    every = "".join(cut.id_to_piece(n) for n in range(4, cut.get_piece_size()))
-    targets = [every.replace("▁", " "), *"日月雨风木叶根种"]
-    targets += [cut.id_to_piece(n) for n in range(4, cut.get_piece_size())]
-    done = trim_vocabulary(preset, [sources, targets])
+    done = trim_vocabulary(preset, [sources, ["木"]])
     # Only the source has become smaller.
     assert done.pieces[0][1] < done.pieces[0][0]
     assert done.pieces[1][1] == done.pieces[1][0]
