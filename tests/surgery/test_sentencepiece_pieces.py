@@ -89,6 +89,22 @@ def test_a_character_without_a_piece_of_its_own_stays_known():
     assert 3 not in processor(small).encode("dogged", out_type=int)
 
 
+def test_what_is_unknown_costs_as_before():
+    """x has no piece of its own: "xy", "h" or, were x cheaper, unknown and "yh"."""
+    from sentencepiece import sentencepiece_model_pb2
+
+    model = sentencepiece_model_pb2.ModelProto.FromString(learnt("unigram"))
+    del model.pieces[4:]
+    scores = {"▁": -1, "xy": -40, "h": -30, "yh": -1, "y": -3, "zz": -100, "z": -2}
+    for piece, score in scores.items():
+        model.pieces.add(piece=piece, score=score, type=1)
+    proto = model.SerializeToString()
+    assert pieces(proto, ["xyh"]) == [["▁", "xy", "h"]]
+    assert pieces(trimmed(proto, ["yh"]), ["xyh"]) == [["▁", "xy", "h"]]
+    without = [n for n, piece in enumerate(model.pieces) if piece.piece != "zz"]
+    assert pieces(with_pieces(proto, without), ["xyh"]) == [["▁", "x", "yh"]]
+
+
 # More pieces
 
 

@@ -53,11 +53,12 @@ def test_words_are_cut_as_before_and_unknown_ones_stay_so(seed):
 
 
 def test_the_beginning_of_an_unknown_word_stays():
-    """Without "abc" the word would be "ab", "##ca" and known."""
-    vocabulary = WordPieceVocabulary([*SPECIAL, "a", "##b", "ab", "abc", "##ca"])
-    assert cuts(vocabulary, ["abca"]) == [["[UNK]"]]
-    small = trimmed(vocabulary, ["abca", "ab"])
-    assert cuts(small, ["abca"]) == [["[UNK]"]]
+    """Without "abc" the word would be "ab", "##cd" and known."""
+    vocabulary = WordPieceVocabulary([*SPECIAL, "a", "##b", "##c", "ab", "abc", "##cd"])
+    assert cuts(vocabulary, ["abcd"]) == [["[UNK]"]]
+    small = trimmed(vocabulary, ["abcd", "ab"])
+    assert cuts(small, ["abcd"]) == [["[UNK]"]]
+    assert "abc" not in trimmed(vocabulary, ["ab"]).pieces
 
 
 def test_the_rarest_go_first():

@@ -98,46 +98,40 @@ def with_more(
     """
     model = read_model(proto)
     is_bpe = model.trainer_spec.model_type == _BPE
-    size, cut = len(model.pieces), Cutter(model)
-    known = {piece.piece for piece in model.pieces}
-    lowest = min(piece.score for piece in model.pieces if piece.type == _NORMAL)
+    cut = Cutter(model)
+    pieces = list(model.pieces)
+    known = {piece.piece for piece in pieces}
+    lowest = min(piece.score for piece in pieces if piece.type == _NORMAL)
     found: list[tuple[int, ...]] = []
     for text in texts:
         if text in known:
             raise ValueError(f"{text!r} is a piece already. Leave it out.")
         parts = cut(text)
-        if is_bpe and any(model.pieces[id_].type != _NORMAL for id_ in parts):
+        if is_bpe and any(pieces[id_].type != _NORMAL for id_ in parts):
             raise ValueError(
                 f"{text!r} has a byte or a user's piece in it, which BPE never merges."
             )
+        # Whatever else is merged first, what has become of the beginning is a piece.
         for end in range(2 if is_bpe else len(parts), len(parts) + 1):
             own = parts[:end]
-            name = "".join(model.pieces[id_].piece for id_ in own) if is_bpe else text
+            name = "".join(pieces[id_].piece for id_ in own) if is_bpe else text
             if name in known:
                 continue
             lowest -= is_bpe
-            score = lowest if is_bpe else _mean_score(model, parts, lowest)
+            score = lowest if is_bpe else _mean_score(pieces, parts, lowest)
             known.add(name)
             model.pieces.add(piece=name, score=score, type=_NORMAL)
-            # Of pieces that were there before.
-            found.append(
-                tuple(
-                    former
-                    for id_ in own
-                    for former in ((id_,) if id_ < size else found[id_ - size])
-                )
-            )
-        if is_bpe:
-            # The next one is merged from what this one has become.
-            cut = Cutter(model)
+            found.append(own)
     model.trainer_spec.vocab_size = len(model.pieces)
     return model.SerializeToString(), found
 
 
-def _mean_score(model, parts, lowest: float) -> float:
+def _mean_score(pieces, parts, lowest: float) -> float:
     """Of parts that are no plain pieces, such as bytes, the lowest counts."""
-    pieces = [model.pieces[id_] for id_ in parts]
-    return float(np.mean([p.score if p.type == _NORMAL else lowest for p in pieces]))
+    scores = [
+        pieces[id_].score if pieces[id_].type == _NORMAL else lowest for id_ in parts
+    ]
+    return float(np.mean(scores))
 
 
 class Cutter:
