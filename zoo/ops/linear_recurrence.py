@@ -38,13 +38,12 @@ def linear_recurrence(decays_BLU, updates_BLU):
 
 def _joined(decays_BLU, updates_BLU, distance):
     """Each stretch together with the one that ends a distance before it."""
-    updates_BLU = decays_BLU * _earlier(updates_BLU, distance, 0.0) + updates_BLU
-    return decays_BLU * _earlier(decays_BLU, distance, 1.0), updates_BLU
+    updates_BLU = decays_BLU * _earlier(updates_BLU, distance) + updates_BLU
+    return decays_BLU * _earlier(decays_BLU, distance), updates_BLU
 
 
-def _earlier(values_BLU, distance, outside):
-    """What stands a distance earlier, or `outside`, where nothing does."""
+def _earlier(values_BLU, distance):
+    """What stands a distance earlier, or zeros, where nothing does."""
     places_L = ops.arange(ops.shape(values_BLU)[1], dtype="int32") - distance
     found_BLU = ops.take(values_BLU, ops.maximum(places_L, 0), axis=1)
-    outside = ops.cast(outside, values_BLU.dtype)
-    return ops.where(places_L[:, None] >= 0, found_BLU, outside)
+    return ops.where(places_L[:, None] >= 0, found_BLU, ops.zeros_like(found_BLU))
