@@ -4,7 +4,12 @@ import sentencepiece
 
 from tests.surgery.models import KINDS, learnt, texts
 from zoo.presets import SHIPPED
-from zoo.surgery.sentencepiece_pieces import kept_pieces, with_more, with_pieces
+from zoo.surgery.sentencepiece_pieces import (
+    kept_pieces,
+    plain_pieces,
+    with_more,
+    with_pieces,
+)
 
 # Unknown characters, characters that are rare, and words that are no words.
 ODD = ["ñandú cat", "§", "dogge 识 <x> ranki", "catdog", "▁", "", "  the  ", "知識知识"]
@@ -131,6 +136,19 @@ def test_new_pieces_are_used_and_say_what_they_were(kind):
     # Texts without them are cut as before.
     others = ["the old dog", "ranking 知道", *texts(10, 4)]
     assert pieces(more, others) == pieces(proto, others)
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+@pytest.mark.parametrize("seed", range(5))
+def test_however_new_pieces_overlap_each_is_reached(kind, seed):
+    proto = learnt(kind)
+    random = np.random.default_rng(seed)
+    words = [word for text in texts(30, seed) for word in text.split()]
+    long = ["▁" + "".join(random.choice(words, size=2)) for _ in range(12)]
+    new = {one[: random.integers(4, len(one) + 1)] for one in long}
+    new = sorted(new - set(plain_pieces(proto)))
+    more, _ = with_more(proto, new)
+    assert pieces(more, [one[1:] for one in new]) == [[one] for one in new]
 
 
 def test_what_bpe_never_merges_is_refused():

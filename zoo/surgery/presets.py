@@ -32,6 +32,10 @@ _AXES = {
 # What a card says of the old weights alone.
 _OF_THE_OLD = ("commands", "scores")
 _WORD_START = "▁"
+_NO_TABLE = (
+    "A vocabulary whose ids stand in a table cannot be extended here: only cut down to "
+    "a corpus."
+)
 
 
 @dataclass(frozen=True)
@@ -139,15 +143,12 @@ def new_pieces(
         texts = [[text for side in texts for text in side]]
     found = []
     for vocabulary, codec, own in zip(vocabularies, codecs, texts, strict=True):
+        names = _joinable(vocabulary)
+        rows = [[names[id_] for id_ in row] for row in encoded(codec, own)]
         is_wordpiece = isinstance(vocabulary, WordPieceVocabulary)
-        names = _names(vocabulary)
-        special = set(_special(vocabulary))
-        rows = [
-            ["" if id_ in special else names[id_] for id_ in row]
-            for row in encoded(codec, own)
-        ]
         joins = _joined_inside if is_wordpiece else _joined
-        found.append(frequent_joins(rows, joins, most))
+        learnt = frequent_joins(rows, joins, most)
+        found.append([piece for piece in learnt if piece not in set(names)])
     return found
 
 
@@ -184,10 +185,7 @@ def _words(codec, texts: list[str]) -> set[str]:
 def _extended(vocabulary, pieces: Sequence[str]) -> PieceChange:
     pieces = list(dict.fromkeys(pieces))
     if isinstance(vocabulary, TableVocabulary):
-        raise ValueError(
-            "A vocabulary whose ids stand in a table cannot be extended here: only cut "
-            "down to a corpus."
-        )
+        raise ValueError(_NO_TABLE)
     own = tuple((id_,) for id_ in range(vocabulary.size))
     if isinstance(vocabulary, WordPieceVocabulary):
         made, parts = wordpiece_pieces.with_more(vocabulary, pieces)
@@ -248,17 +246,14 @@ def _with_vocabularies(task, vocabularies: list):
     return other
 
 
-def _names(vocabulary) -> list[str]:
+def _joinable(vocabulary) -> list[str]:
+    """Pieces by id; "" for those that no new piece can have in it."""
+    if isinstance(vocabulary, TableVocabulary):
+        raise ValueError(_NO_TABLE)
     if isinstance(vocabulary, Vocabulary):
-        cut = vocabulary.processor
-        return [cut.id_to_piece(id_) for id_ in range(vocabulary.size)]
-    return list(vocabulary.pieces)
-
-
-def _special(vocabulary) -> Sequence[int]:
-    if isinstance(vocabulary, WordPieceVocabulary):
-        return vocabulary.special_ids
-    return range(4)
+        return sentencepiece_pieces.plain_pieces(vocabulary.proto)
+    special = set(vocabulary.special_ids)
+    return ["" if n in special else p for n, p in enumerate(vocabulary.pieces)]
 
 
 def _joined(first: str, second: str) -> str | None:

@@ -100,11 +100,12 @@ def with_more(
     is_bpe = model.trainer_spec.model_type == _BPE
     cut = Cutter(model)
     pieces = list(model.pieces)
-    known = {piece.piece for piece in pieces}
+    there = {piece.piece for piece in pieces}
+    known = set(there)
     lowest = min(piece.score for piece in pieces if piece.type == _NORMAL)
     found: list[tuple[int, ...]] = []
     for text in texts:
-        if text in known:
+        if text in there:
             raise ValueError(f"{text!r} is a piece already. Leave it out.")
         parts = cut(text)
         if is_bpe and any(pieces[id_].type != _NORMAL for id_ in parts):
@@ -124,6 +125,12 @@ def with_more(
             found.append(own)
     model.trainer_spec.vocab_size = len(model.pieces)
     return model.SerializeToString(), found
+
+
+def plain_pieces(proto: bytes) -> list[str]:
+    """Pieces by id; "" for those that are no text, bytes, and those of users."""
+    pieces = read_model(proto).pieces
+    return [piece.piece if piece.type == _NORMAL else "" for piece in pieces]
 
 
 def _mean_score(pieces, parts, lowest: float) -> float:
