@@ -3,6 +3,7 @@ import io
 import numpy as np
 import pytest
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 
 from tests.converters.marian_files import marian_vocabulary
 from zoo.data.piece_order import in_own_order
@@ -33,6 +34,14 @@ def test_every_piece_is_kept_once_and_two_are_new(foreign):
     assert former[:4].tolist() == [-1, -1, 0, 1]
     assert sorted(former[2:]) == list(range(before.get_piece_size()))
     assert after.size == before.get_piece_size() + 2
+    assert [after.processor.id_to_piece(n) for n in range(4)] == [
+        "<pad>",
+        "<s>",
+        "</s>",
+        "<unk>",
+    ]
+    spec = sentencepiece_model_pb2.ModelProto.FromString(proto).trainer_spec
+    assert (spec.pad_id, spec.bos_id, spec.eos_id, spec.unk_id) == (0, 1, 2, 3)
     for new, old in enumerate(former[4:], start=4):
         assert after.processor.id_to_piece(new) == before.id_to_piece(int(old))
 
