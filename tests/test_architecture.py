@@ -35,16 +35,16 @@ MAY_IMPORT = {
     "deployment": {"files"},
     "tasks": {"data", "decoding", "export", "files", "highlights", "inference"}
     | {"losses", "metrics", "ops", "pictures", "plots", "values"},
-    "presets": {"deltas", "files", "recipe", "registry", "values", "weights"},
+    "presets": {"deltas", "files", "hub", "recipe", "registry", "values", "weights"},
     "deltas": set(),
     "training": {"files", "presets", "recipe", "registry", "values", "weights"},
     "converters": {"data", "files", "hub", "presets", "registry", "tasks", "weights"},
-    "hub": {"files", "presets", "weights"},
+    "hub": set(),
+    "sharing": {"files", "hub", "presets", "weights"},
     "surgery": {"data", "presets", "registry", "weights"},
     "pretrained": {
         "converters",
         "export",
-        "hub",
         "presets",
         "recipe",
         "training",
@@ -57,7 +57,7 @@ MAY_IMPORT = {
     "cli": {"files", "plots", "presets", "pretrained", "recipe", "registry"}
     | {"converters", "data", "decoding", "highlights", "metrics", "reliability_plot"}
     | {"deployment", "export", "pictures", "serving", "studies", "tasks", "training"}
-    | {"hub", "surgery", "values"},
+    | {"hub", "sharing", "surgery", "values"},
     "__init__": {"presets", "pretrained", "registry"},
     "__main__": {"cli"},
 }

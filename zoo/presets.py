@@ -17,6 +17,7 @@ from pathlib import Path
 from zoo import registry
 from zoo.deltas import combined, difference
 from zoo.files import folder_written_whole, read_json, write_json
+from zoo.hub import address_name, fetch, is_remote
 from zoo.recipe import Recipe
 from zoo.values import unknown
 from zoo.weights import (
@@ -66,11 +67,15 @@ def preset_names() -> list[str]:
 
 
 def preset_folder(name_or_path) -> Path:
-    """The folder of a shipped preset, or the folder given.
+    """The folder of a shipped preset, the folder given, or one fetched from a hub.
 
     Raises:
-        ValueError: neither a preset's name nor a preset's folder.
+        ValueError: neither a preset's name, nor its folder or its address on a hub.
+        ImportError, ConnectionError: of a hub whose client is not installed, or does
+            not answer.
     """
+    if is_remote(name_or_path):
+        return fetch(name_or_path).path
     if str(name_or_path) in preset_names():
         return SHIPPED / str(name_or_path) / "preset"
     path = Path(name_or_path)
@@ -154,7 +159,10 @@ def load_preset(name_or_path) -> Preset:
         own = {weight_address(weight) for weight in model.weights}
         arrays = {name: arrays[name] for name in arrays if name in own}
     assign_arrays(model, arrays, weights)
-    return Preset(recipe, task, model, read_card(folder), _name_of(folder))
+    path = folder / "card.json"
+    card = read_json(path) if path.is_file() else {}
+    name = address_name(name_or_path) or _name_of(folder)
+    return Preset(recipe, task, model, card, name)
 
 
 def _weights_of(folder: Path) -> Path:

@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from zoo.hub import fetch, is_remote
 from zoo.presets import Preset, load_preset, save_preset
 from zoo.training import prepare_finetuning, prepare_run, train_run
 from zoo.training.runs import read_history
@@ -27,12 +26,7 @@ def load(name_or_path) -> Pretrained:
         ImportError, ConnectionError: of a hub whose client is not installed, or does
             not answer.
     """
-    if not is_remote(name_or_path):
-        return Pretrained(load_preset(name_or_path))
-    fetched = fetch(name_or_path)
-    preset = load_preset(fetched.path)
-    preset.name = fetched.name
-    return Pretrained(preset)
+    return Pretrained(load_preset(name_or_path))
 
 
 def convert(source) -> Pretrained:

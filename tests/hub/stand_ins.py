@@ -35,7 +35,7 @@ class Hub:
     @property
     def client(self):
         """A module as huggingface_hub."""
-        errors = pytest.importorskip("huggingface_hub").errors
+        errors = pytest.importorskip("huggingface_hub.errors")
         made = types.ModuleType("huggingface_hub")
         made.errors = errors
         made.HfApi = lambda: self
@@ -81,7 +81,7 @@ class Hub:
         if not self.online:
             raise NotThere("no network")
         if self.user is None:
-            errors = pytest.importorskip("huggingface_hub").errors
+            errors = pytest.importorskip("huggingface_hub.errors")
             raise errors.LocalTokenNotFoundError("Token is required")
         return {"name": self.user}
 
@@ -104,7 +104,7 @@ class Hub:
     @staticmethod
     def _error(name, status):
         """An error as the client makes it of an answer."""
-        errors = pytest.importorskip("huggingface_hub").errors
+        errors = pytest.importorskip("huggingface_hub.errors")
         kind = getattr(errors, name)
         error = kind.__new__(kind)
         Exception.__init__(error, f"{status} Client Error\nmore")

@@ -11,6 +11,7 @@ from tests.hub.stand_ins import COMMIT, Hub
 from zoo.converters import convert
 from zoo.hub import fetch
 from zoo.hub.sources import needed_files, repository_of
+from zoo.presets import load_preset
 
 
 @pytest.fixture
@@ -162,6 +163,16 @@ def test_a_model_of_kaggle_is_what_its_client_fetches(monkeypatch, random, tmp_p
 
 
 # Presets
+
+
+def test_commands_take_a_preset_from_the_hub(hub, repository, run, tmp_path):
+    code, _, _ = run("convert", repository, "--out", tmp_path / "there" / "mine")
+    hub.repositories["me/mine"] = tmp_path / "there" / "mine"
+    assert code == 0
+    code, out, _ = run("describe", "hf://me/mine")
+    assert code == 0
+    assert "text_classification_bert" in out
+    assert load_preset("hf://me/mine").name == "me/mine"
 
 
 def test_a_checkpoint_that_is_no_preset_is_to_be_converted(hub, repository):

@@ -41,8 +41,8 @@ def save(
             "--precision, --language and --example go with --format hf."
         )
     with quiet_import():
-        from zoo.hub.folder import save_for_hub, save_for_keras
         from zoo.presets import load_preset
+        from zoo.sharing import save_for_hub, save_for_keras
     with err.status("Reading"):
         loaded = load_preset(preset)
     if kind == "keras":
@@ -65,9 +65,9 @@ def push(
     ] = False,
 ) -> None:
     """Upload a folder to Hugging Face's hub, by its own client and login."""
-    from zoo.hub.push import files_to_push
-    from zoo.hub.push import push as send
     from zoo.hub.sources import repository_of
+    from zoo.sharing import files_to_push
+    from zoo.sharing import push as send
 
     repository_of(address)
     files = files_to_push(folder)

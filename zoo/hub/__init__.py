@@ -1,5 +1,5 @@
-"""Model hubs, through their own clients: what is fetched, written and pushed."""
+"""What lies on model hubs, fetched by their own clients."""
 
-from zoo.hub.sources import Fetched, fetch, is_remote
+from zoo.hub.sources import Fetched, address_name, fetch, is_remote
 
-__all__ = ["Fetched", "fetch", "is_remote"]
+__all__ = ["Fetched", "address_name", "fetch", "is_remote"]

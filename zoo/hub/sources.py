@@ -12,7 +12,7 @@ _MODEL = re.compile(r"[\w.-]+/[\w.-]+/[\w.-]+/[\w.-]+(/\d+)?")
 _EXTRA = "is fetched by {0}: pip install 'attention-zoo[hub]', or pip install {0}."
 # Of weights in several forms the first is fetched: pickles come last.
 _WEIGHTS = (
-    re.compile(r"model\.safetensors"),
+    re.compile(r"(model|weights)\.safetensors"),
     re.compile(r"model-\d+-of-\d+\.safetensors|model\.safetensors\.index\.json"),
     re.compile(r"model\.weights\.h5"),
     re.compile(r"model\..*\.bin|model\.npz|model\.bin"),
@@ -54,6 +54,15 @@ class Fetched:
 def is_remote(source) -> bool:
     """Whether a source is on a hub."""
     return str(source).startswith((HUGGING_FACE, KAGGLE))
+
+
+def address_name(source) -> str | None:
+    """What a hub calls a source; `None` if it is on none."""
+    if not is_remote(source):
+        return None
+    if str(source).startswith(KAGGLE):
+        return str(source).removeprefix(KAGGLE).rstrip("/")
+    return repository_of(str(source))[0]
 
 
 def fetch(source: str) -> Fetched:

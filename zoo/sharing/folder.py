@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from zoo.files import folder_written_whole, write_json
-from zoo.hub.readme import readme
 from zoo.presets import HUB_WEIGHTS, WEIGHTS, Preset, save_preset
+from zoo.sharing.readme import readme
 from zoo.weights import Precision
 
 KERAS_FILE = "model.keras"

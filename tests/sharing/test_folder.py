@@ -8,10 +8,10 @@ import pytest
 import zoo
 from tests.hub.stand_ins import Hub
 from zoo import registry
-from zoo.hub.folder import save_for_hub, save_for_keras
-from zoo.hub.push import files_to_push, push
-from zoo.hub.readme import licence_id, readme
 from zoo.presets import Preset, load_preset, save_preset
+from zoo.sharing.folder import save_for_hub, save_for_keras
+from zoo.sharing.push import files_to_push, push
+from zoo.sharing.readme import licence_id, readme
 
 RECIPES = {
     "translation": "translation_rnn",
