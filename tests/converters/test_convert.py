@@ -14,7 +14,7 @@ from tests.converters import checkpoints, torch_files
 from tests.converters.checkpoints import BERT, bert_arrays
 from tests.converters.test_efficientnet_lite import checkpoint, found  # noqa: F401
 from zoo.converters import convert
-from zoo.converters.convert import FAMILIES, find_checkpoint
+from zoo.converters.convert import FAMILIES, Checkpoint, find_checkpoint
 from zoo.presets import load_preset
 from zoo.weights import model_arrays, read_arrays
 
@@ -400,18 +400,20 @@ def test_nothing_is_left_of_a_preset_that_could_not_be_written(
             if path.is_file()
         }
 
+    # Of an older one, and of none.
+    preset = convert(folder)
+    monkeypatch.setattr(Checkpoint, "convert", lambda _: preset)
     for older in (False, True):
         before = state()
         with monkeypatch.context() as patch:
             if place == "vocabulary":
-                task = "zoo.tasks.wordpiece_classification.WordPieceClassificationTask"
-                patch.setattr(f"{task}.save", fails)
+                patch.setattr(preset.task, "save", fails)
             else:
                 patch.setattr(zoo.presets, names[place], fails)
             assert write() == 1
         assert state() == before
         assert (tmp_path / "mine").exists() == older
-        assert write() == 0
+        zoo.presets.save_preset(preset, tmp_path / "mine")
 
 
 def test_a_killed_conversion_leaves_no_preset(folder, tmp_path):

@@ -48,7 +48,9 @@ def translator(request):
 
 
 def scores(preset, texts):
-    return [one.scores for one in Pretrained(preset).predict(texts)]
+    """What a classifier says of texts, to the last bit."""
+    ids = preset.task.codec.encode(texts)[0].to_tensor()
+    return np.asarray(preset.model({"token_ids": ids})).tolist()
 
 
 # Trimming
@@ -129,7 +131,10 @@ def test_a_translator_whose_target_pieces_all_stay_writes_the_same():
     # Only the source has become smaller.
     assert done.pieces[0][1] < done.pieces[0][0]
     assert done.pieces[1][1] == done.pieces[1][0]
-    assert Pretrained(done.preset)(sources) == Pretrained(preset)(sources)
+    greedy = {"beam_size": 1}
+    assert Pretrained(done.preset)(sources, **greedy) == Pretrained(preset)(
+        sources, **greedy
+    )
 
 
 def test_a_translator_with_tables_is_trimmed():
@@ -152,7 +157,6 @@ def test_a_translator_with_tables_is_trimmed():
     assert ">>zho<<" in small.source_vocabulary.pieces
     assert "strange" in small.source_vocabulary.pieces
     assert "stranger" not in small.source_vocabulary.pieces
-    assert Pretrained(done.preset).predict(["tree"])
     assert done.pieces[0] == done.pieces[1]
     for side in (0, 1):
         before, after = (
