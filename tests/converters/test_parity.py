@@ -180,7 +180,7 @@ def test_what_no_library_reads_is_not_compared(source, run, monkeypatch, tmp_pat
     assert (code, out) == (2, "")
     words = " ".join(err.replace("│", " ").split())
     assert "which no other library can be asked about" in words
-    assert "There is: bert, detr" in words
+    assert "There is: marian, bert, detr" in words
 
 
 def test_a_comparison_without_transformers_is_refused(
