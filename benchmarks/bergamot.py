@@ -32,6 +32,8 @@ def ours(preset, folder, weights, threads):
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
+    import tensorflow_text  # noqa: F401  (the tokenizer's operations)
+
     import zoo
 
     path = Path(folder) / weights
