@@ -58,7 +58,7 @@ class Int8Linear:
 
     Args:
         linear: what it replaces.
-        largest: inputs beyond ± this are cut off.
+        largest: inputs beyond ± this are cut off, those below zero a step later.
     """
 
     def __init__(self, linear: Linear, largest: float):
