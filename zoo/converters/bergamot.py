@@ -244,7 +244,8 @@ def _renumber(arrays: dict, orders: list, path) -> None:
 
 
 def _card(path: Path, config: dict, weights: MarianWeights) -> dict:
-    steps = weights.steps.values()
+    names = [name for name in weights.arrays if not _UNUSED.fullmatch(name)]
+    steps = [weights.steps[name] for name in names if name in weights.steps]
     kinds = (
         f"matrices in int8 with steps of {min(steps):.2g} to {max(steps):.2g}"
         if steps
@@ -256,7 +257,7 @@ def _card(path: Path, config: dict, weights: MarianWeights) -> dict:
             "name": path.name,
             "architecture": "Marian Transformer with an SSRU decoder",
             "written_by": f"Marian {config.get('version', 'of an unknown version')}",
-            "weights": f"{len(weights.arrays)} arrays, {kinds}",
+            "weights": f"{len(names)} arrays, {kinds}",
         },
         "notice": _MOZILLA,
     }
