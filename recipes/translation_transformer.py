@@ -72,7 +72,16 @@ def translation_transformer(
     norm: Literal["pre", "post"] = "pre",
     vocabulary: Literal["shared", "separate"] = "separate",
     vocabulary_size: int | None = None,
+    units: int | None = None,
+    hidden_size: int | None = None,
+    num_heads: int | None = None,
     num_layers: int | None = None,
+    num_decoder_layers: int | None = None,
+    decoder_hidden_size: int | None = None,
+    activation: Literal["relu", "swish", "gelu"] = "relu",
+    position_layout: Literal["interleaved", "halves", "tensor2tensor"] = "interleaved",
+    embedding_scale: float | None = None,
+    tie_output: bool = True,
     dropout: float | None = None,
     subword_samples: int = 1,
 ) -> Recipe:
@@ -87,8 +96,20 @@ def translation_transformer(
             languages, as the paper does: for languages of one script.
         vocabulary_size: pieces a side, or of both together when shared; the size's own
             if left out.
-        num_layers: blocks of the encoder and of the decoder; the size's own if left
-            out.
+        units: size of embeddings and blocks; this and the next three are the size's
+            own if left out.
+        hidden_size: inside the feed-forward networks.
+        num_heads: of every attention.
+        num_layers: blocks of the encoder and of the decoder.
+        num_decoder_layers: blocks of the decoder, where it has another number.
+        decoder_hidden_size: `hidden_size` of the decoder, where it has another one.
+        activation: of the feed-forward networks; "swish" and "gelu" are those of some
+            checkpoints of Marian's.
+        position_layout: where sines and cosines of positions stand: "interleaved" is
+            the paper's, "halves" that of Marian's checkpoints on Hugging Face's hub.
+        embedding_scale: what embeddings are multiplied by; the root of `units`, as in
+            the paper, if left out.
+        tie_output: the output is the target's embedding, as in the paper.
         dropout: the size's own if left out.
         subword_samples: segmentations of each training pair; all but the first are
             drawn at random (Kudo, 2018, https://arxiv.org/abs/1804.10959), which
@@ -99,14 +120,30 @@ def translation_transformer(
     """
     chosen = SIZES[size]
     vocabulary_size = vocabulary_size or chosen.vocabulary_size
-    num_layers = num_layers or chosen.num_layers
+    own = {
+        "units": units or chosen.units,
+        "hidden_size": hidden_size or chosen.hidden_size,
+        "num_heads": num_heads or chosen.num_heads,
+        "num_layers": num_layers or chosen.num_layers,
+    }
+    checkpoint = {
+        "num_decoder_layers": num_decoder_layers,
+        "decoder_hidden_size": decoder_hidden_size,
+        "activation": activation,
+        "position_layout": position_layout,
+        "embedding_scale": embedding_scale,
+        "tie_output": tie_output,
+    }
     dropout = chosen.dropout if dropout is None else dropout
-    if min(vocabulary_size, num_layers, subword_samples) < 1 or not 0 <= dropout < 1:
+    counts = own | {
+        "vocabulary_size": vocabulary_size,
+        "subword_samples": subword_samples,
+    }
+    if min(counts.values()) < 1 or not 0 <= dropout < 1:
+        received = ", ".join(f"{name}={value}" for name, value in counts.items())
         raise ValueError(
-            "vocabulary_size, num_layers and subword_samples must be at least 1, and "
-            "dropout at least 0 and below 1. Received: "
-            f"vocabulary_size={vocabulary_size}, num_layers={num_layers}, "
-            f"subword_samples={subword_samples}, dropout={dropout}."
+            f"{', '.join(counts)} must be at least 1, and dropout at least 0 and below "
+            f"1. Received: {received}, dropout={dropout}."
         )
     # The paper's: 7e-4 at the end of 4,000 steps of warm-up is its equation 3 for base.
     plan = TrainingPlan(steps=20_000, learning_rate=7e-4, warmup_steps=4_000)
@@ -126,7 +163,8 @@ def translation_transformer(
             "norm": norm,
             "vocabulary": vocabulary,
             "vocabulary_size": vocabulary_size,
-            "num_layers": num_layers,
+            **own,
+            **checkpoint,
             "dropout": dropout,
             "subword_samples": subword_samples,
         },
@@ -141,10 +179,8 @@ def translation_transformer(
         model=Part(
             "zoo.models.transformer:Transformer",
             {
-                "units": chosen.units,
-                "hidden_size": chosen.hidden_size,
-                "num_heads": chosen.num_heads,
-                "num_layers": num_layers,
+                **own,
+                **checkpoint,
                 "norm": norm,
                 "share_embeddings": vocabulary == "shared",
                 "dropout": dropout,

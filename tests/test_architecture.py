@@ -38,10 +38,13 @@ MAY_IMPORT = {
     "deployment": {"environment", "files"},
     "tasks": {"answers", "data", "decoding", "export", "files", "highlights"}
     | {"inference", "losses", "metrics", "ops", "values"},
-    "presets": {"deltas", "files", "recipe", "registry", "values", "weights"},
+    "presets": {"deltas", "files", "hub", "recipe", "registry", "values", "weights"},
     "deltas": set(),
     "training": {"files", "presets", "recipe", "registry", "values", "weights"},
-    "converters": {"data", "files", "presets", "registry", "tasks", "weights"},
+    "converters": {"data", "files", "hub", "presets", "registry", "tasks", "weights"},
+    "hub": set(),
+    "sharing": {"files", "hub", "presets", "weights"},
+    "surgery": {"data", "presets", "registry", "weights"},
     "pretrained": {
         "converters",
         "export",
@@ -57,7 +60,7 @@ MAY_IMPORT = {
     "cli": {"answers", "files", "plots", "presets", "pretrained", "recipe", "registry"}
     | {"converters", "data", "decoding", "highlights", "metrics", "reliability_plot"}
     | {"deployment", "export", "pictures", "serving", "studies", "tasks", "training"}
-    | {"environment", "values"},
+    | {"environment", "hub", "sharing", "surgery", "values"},
     "__init__": {"presets", "pretrained", "registry"},
     "__main__": {"cli"},
 }
@@ -69,7 +72,7 @@ MAY_IMPORT_TENSORFLOW = {
     "inference",
     "serving",
 }
-MAY_IMPORT_TENSORFLOW |= {"studies", "tasks", "training"}
+MAY_IMPORT_TENSORFLOW |= {"studies", "surgery", "tasks", "training"}
 
 
 def _room(path: Path) -> str:

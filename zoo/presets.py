@@ -17,6 +17,7 @@ from pathlib import Path
 from zoo import registry
 from zoo.deltas import combined, difference
 from zoo.files import folder_written_whole, read_json, write_json
+from zoo.hub import address_name, fetch, is_remote
 from zoo.recipe import Recipe
 from zoo.values import unknown
 from zoo.weights import (
@@ -30,8 +31,10 @@ from zoo.weights import (
 
 FORMAT = 1
 _TESTS = ("test.tsv.gz", "test.jsonl.gz", "test.zip")
-_WEIGHTS = "weights.safetensors"
-_FILES = {"config.json", _WEIGHTS, "vocabulary", "card.json", *_TESTS}
+WEIGHTS = "weights.safetensors"
+# In folders for Hugging Face's hub, which looks for this name.
+HUB_WEIGHTS = "model.safetensors"
+_FILES = {"config.json", WEIGHTS, "vocabulary", "card.json", *_TESTS}
 # Of the task's files, what says how it answers and not what it knows.
 _SETTINGS = "task.json"
 # Beside the package, in a checkout and in an installation alike.
@@ -64,11 +67,15 @@ def preset_names() -> list[str]:
 
 
 def preset_folder(name_or_path) -> Path:
-    """The folder of a shipped preset, or the folder given.
+    """The folder of a shipped preset, the folder given, or one fetched from a hub.
 
     Raises:
-        ValueError: neither a preset's name nor a preset's folder.
+        ValueError: neither a preset's name, nor its folder or its address on a hub.
+        ImportError, ConnectionError: of a hub whose client is not installed, or does
+            not answer.
     """
+    if is_remote(name_or_path):
+        return fetch(name_or_path).path
     if str(name_or_path) in preset_names():
         return SHIPPED / str(name_or_path) / "preset"
     path = Path(name_or_path)
@@ -102,9 +109,17 @@ def read_recipe(folder) -> Recipe:
     """
     config = read_json(Path(folder) / "config.json")
     if not isinstance(config, dict) or config.get("format") != FORMAT:
+        found = config.get("format") if isinstance(config, dict) else None
+        newer = isinstance(found, int) and found > FORMAT
+        if isinstance(config, dict) and "model_type" in config:
+            raise ValueError(
+                f"{folder} is a checkpoint of another project: zoo convert makes a "
+                "preset of it."
+            )
         raise ValueError(
             f"{folder}/config.json has another format than {FORMAT}, the one that this "
-            "version of attention-zoo reads."
+            f"version of attention-zoo reads. Received: {found!r}"
+            + (", of a newer version: install that one." if newer else ".")
         )
     recipe, options = config.get("recipe"), config.get("options")
     if not isinstance(recipe, str) or not isinstance(options, dict):
@@ -136,7 +151,7 @@ def load_preset(name_or_path) -> Preset:
     recipe = read_recipe(folder)
     task = load_task(recipe, folder / "vocabulary")
     model = recipe.build_model(task.model_options())
-    weights = folder / _WEIGHTS
+    weights = _weights_of(folder)
     arrays, metadata = read_arrays(weights)
     if "base" in metadata:
         base = _base_arrays(metadata, weights)
@@ -144,7 +159,15 @@ def load_preset(name_or_path) -> Preset:
         own = {weight_address(weight) for weight in model.weights}
         arrays = {name: arrays[name] for name in arrays if name in own}
     assign_arrays(model, arrays, weights)
-    return Preset(recipe, task, model, read_card(folder), _name_of(folder))
+    path = folder / "card.json"
+    card = read_json(path) if path.is_file() else {}
+    name = address_name(name_or_path) or _name_of(folder)
+    return Preset(recipe, task, model, card, name)
+
+
+def _weights_of(folder: Path) -> Path:
+    own, hub = folder / WEIGHTS, folder / HUB_WEIGHTS
+    return hub if hub.is_file() and not own.is_file() else own
 
 
 def _base_arrays(metadata: dict, origin) -> dict:
@@ -155,7 +178,7 @@ def _base_arrays(metadata: dict, origin) -> dict:
             f"{origin} is the difference to the preset {name!r}, which does not ship "
             "with this version of attention-zoo. Install the version it was made with."
         )
-    path = preset_folder(name) / _WEIGHTS
+    path = preset_folder(name) / WEIGHTS
     if (found := _sha256(path)) != metadata.get("sha256"):
         raise ValueError(
             f"{origin} is the difference to another state of {name} (sha256 "
@@ -222,10 +245,10 @@ def save_preset(
             _keep_test_split(test, beside)
         arrays, metadata = model_arrays(preset.model), {}
         if base is not None:
-            path = preset_folder(base) / _WEIGHTS
+            path = preset_folder(base) / WEIGHTS
             arrays = difference(arrays, read_arrays(path)[0])
             metadata = {"base": base, "sha256": _sha256(path)}
-        weights = beside / _WEIGHTS
+        weights = beside / WEIGHTS
         write_arrays(weights, arrays, metadata, precision)
 
 

@@ -17,31 +17,44 @@ def load(name_or_path) -> Pretrained:
     """Loads a trained preset.
 
     Args:
-        name_or_path: a shipped preset ("translation_rnn/en-zh") or a preset's folder.
+        name_or_path: a shipped preset ("translation_rnn/en-zh"), a preset's folder, or
+            one on a hub ("hf://owner/name"), which its client fetches once.
 
     Raises:
         ValueError: no such preset (the message lists what exists), or a damaged one.
         FileNotFoundError: a file of the preset is missing.
+        ImportError, ConnectionError: of a hub whose client is not installed, or does
+            not answer.
     """
     return Pretrained(load_preset(name_or_path))
 
 
 def convert(source) -> Pretrained:
-    """Reads a checkpoint of another project: BERT, DistilBERT, MiniLM.
+    """Reads a checkpoint of another project, such as BERT, DETR or Marian.
 
     Args:
-        source: a folder in the layout of Hugging Face's hub, a KerasHub preset's
-            folder, or "keras_hub:NAME"; see `zoo.converters.convert`.
+        source: a folder in the layout of its family, "hf://owner/name",
+            "kaggle://owner/model/framework/variation" or "keras_hub:NAME"; see
+            `zoo.converters.convert`.
 
     Returns:
-        An encoder to fine-tune, or a classifier if the checkpoint is one.
+        What the checkpoint is: a translator, a detector, a classifier, or an encoder
+        to fine-tune.
 
     Raises:
         FileNotFoundError, ValueError: files missing, or of an unknown family.
+        ImportError, ConnectionError: of a hub whose client is not installed, or does
+            not answer.
     """
     from zoo import converters
 
-    return Pretrained(converters.convert(source))
+    found = converters.convert(source)
+    if not isinstance(found, Preset):
+        raise ValueError(
+            f"{source} is a backbone without a task. To start a training from it, "
+            "write it with: zoo convert SOURCE --out FILE.safetensors."
+        )
+    return Pretrained(found)
 
 
 def train(recipe, train_data, valid_data, folder, callbacks=()) -> Pretrained:

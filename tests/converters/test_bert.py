@@ -60,7 +60,7 @@ def test_an_encoder_has_the_states_of_the_paper_s_equations(random, tmp_path):
     preset = convert(checkpoints.write(tmp_path / "bert", BERT, arrays))
     assert_states_are_right(preset, arrays)
     assert preset.task.labels is None
-    assert preset.card["source"] == {"name": "bert", "architecture": "BertModel"}
+    assert preset.card["source"]["architecture"] == "BertModel"
     # Attention pooling, which it adds, starts at the mean.
     ids = ids_of(preset, pairs=None)
     vectors, _ = preset.model.read(ids)
@@ -200,8 +200,8 @@ REFUSED = {
     "Missing: none. Left over: encoder.layer.2.extra": lambda c, a: a.update(
         {"encoder.layer.2.extra": np.zeros(2, "float32")}
     ),
-    "of the family 'gpt2'.*bert, distilbert": lambda c, a: c.update(model_type="gpt2"),
-    "of the family None": lambda c, a: c.pop("model_type"),
+    "says model_type='gpt2'": lambda c, a: c.update(model_type="gpt2"),
+    "says model_type=None": lambda c, a: c.pop("model_type"),
     "position_embedding_type='relative_key'": lambda c, a: c.update(
         position_embedding_type="relative_key"
     ),
@@ -209,7 +209,7 @@ REFUSED = {
     "word embeddings for 16 pieces: the tokenizer's files": lambda c, a: a.update(
         {"embeddings.word_embeddings.weight": np.zeros((9, 12), "float32")}
     ),
-    "Of another shape: .*word_embedding": lambda c, a: a.update(
+    "Of another shape: embeddings.word_embeddings.weight is": lambda c, a: a.update(
         {"embeddings.word_embeddings.weight": np.zeros((16, 13), "float32")}
     ),
 }
@@ -230,13 +230,6 @@ def test_the_tokenizer_of_another_family_is_refused(random, tmp_path):
         convert(folder)
 
 
-def test_pickles_are_not_read(random, tmp_path):
-    folder = checkpoints.write(tmp_path / "bert", BERT, bert_arrays(random))
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(FileNotFoundError, match=r"\.bin.* are pickles"):
-        convert(folder)
-
-
 def test_a_shard_that_is_missing_and_a_damaged_one_are_refused(random, tmp_path):
     folder = checkpoints.write(tmp_path / "bert", BERT, bert_arrays(random), shards=2)
     shard = folder / "model-00002-of-00002.safetensors"
@@ -249,8 +242,8 @@ def test_a_shard_that_is_missing_and_a_damaged_one_are_refused(random, tmp_path)
 
 
 def test_no_folder_at_all_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"has no config.json"):
-        convert(tmp_path)
+    with pytest.raises(FileNotFoundError, match="No such checkpoint"):
+        convert(tmp_path / "none")
 
 
 # The command

@@ -6,7 +6,9 @@ from tests.converters.checkpoints import BERT, bert_arrays
 from tests.converters.detr_checkpoints import CONFIG, OPTIONS, OWN_BACKBONE
 from zoo import registry
 from zoo.converters import convert, parity
+from zoo.converters.convert import Checkpoint
 from zoo.converters.detr import read_detr
+from zoo.converters.family import Family
 from zoo.converters.parity import compare_with_transformers
 from zoo.converters.parity_detr import compare_detector
 from zoo.data.object_classes import ObjectClasses
@@ -171,18 +173,25 @@ def test_what_the_process_says_is_told(script):
 
 
 @pytest.mark.parametrize("source", ["keras_hub:bert", "detr.pth"])
-def test_what_transformers_does_not_read_is_not_compared(source, run, tmp_path):
+def test_what_no_library_reads_is_not_compared(source, run, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "detr.pth").touch()
     code, out, err = run("convert", source, "--out", tmp_path / "mine", "--verify")
     assert (code, out) == (2, "")
     words = " ".join(err.replace("│", " ").split())
-    assert f"transformers, which cannot read {source}. Name a folder" in words
+    assert "which no other library can be asked about" in words
+    assert "There is: marian, bert, detr" in words
 
 
-def test_a_comparison_without_transformers_is_refused(run, monkeypatch, tmp_path):
+def test_a_comparison_without_transformers_is_refused(
+    run, monkeypatch, random, tmp_path
+):
+    folder = checkpoints.write(tmp_path / "bert", BERT, {})
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    code, _, err = run("convert", "folder", "--out", tmp_path / "mine", "--verify")
+    code, _, err = run("convert", folder, "--out", tmp_path / "mine", "--verify")
     assert code == 2
-    assert "pip install transformers torch timm" in " ".join(err.split())
+    words = " ".join(err.replace("│", " ").split())
+    assert "pip install torch transformers" in words
     assert not (tmp_path / "mine").exists()
 
 
@@ -192,10 +201,13 @@ def test_a_converted_detector_is_called_one(run, monkeypatch, tmp_path):
     task = DetectionTask(classes, 3, classification="softmax")
     model = recipe.build_model(task.model_options())
     preset = Preset(recipe, task, model, {})
-    monkeypatch.setattr("zoo.converters.convert", lambda source: preset)
     rows = [("logits, image 1", 4.2e-6)]
-    monkeypatch.setattr(parity, "need_transformers", lambda: None)
-    monkeypatch.setattr(parity, "compare_with_transformers", lambda *_: rows)
+    family = Family(
+        "of one", "", lambda path: True, lambda path: preset, lambda *_: rows, "json"
+    )
+    monkeypatch.setattr(
+        "zoo.converters.find_checkpoint", lambda source: Checkpoint(tmp_path, family)
+    )
     code, out, err = run("convert", "x", "--out", tmp_path / "mine", "--verify")
     assert (code, out.strip()) == (0, str(tmp_path / "mine"))
     assert "logits, image 1" in err

@@ -72,19 +72,21 @@ def attention(ids, length, width):
     return weights
 
 
-def score_of(model, source, ids, alpha=0.0, beta=0.0):
-    """Equation 14 of Wu et al. (2016), written out."""
+def score_of(model, source, ids, alpha=0.0, beta=0.0, form="gnmt"):
+    """Equation 14 of Wu et al. (2016), written out; or with n for (5 + n) / 6."""
     key, length = int(source[0]), int(np.count_nonzero(source))
     total = 0.0
     for step, token in enumerate(ids):
         total += log_softmax(logits_of(model, key, ids[:step]))[token]
-    total /= ((5 + len(ids)) / 6) ** alpha
+    total /= ((5 + len(ids)) / 6 if form == "gnmt" else len(ids)) ** alpha
     for covered in attention(ids, length, length).sum(axis=0):
         total += beta * np.log(np.clip(covered, 1e-6, 1.0))
     return total
 
 
-def exhaustive(model, source, longest, alpha=0.0, beta=0.0, words=WORDS, keep=None):
+def exhaustive(
+    model, source, longest, alpha=0.0, beta=0.0, words=WORDS, keep=None, form="gnmt"
+):
     """Every hypothesis of at most `longest` tokens with its score, best first."""
     found = [
         (*chosen, END_ID)
@@ -92,7 +94,7 @@ def exhaustive(model, source, longest, alpha=0.0, beta=0.0, words=WORDS, keep=No
         for chosen in itertools.product(words, repeat=length)
         if keep is None or keep(chosen)
     ]
-    scored = [(score_of(model, source, ids, alpha, beta), ids) for ids in found]
+    scored = [(score_of(model, source, ids, alpha, beta, form), ids) for ids in found]
     return sorted(scored, reverse=True)
 
 

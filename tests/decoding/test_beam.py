@@ -1,5 +1,8 @@
 """Beam search against exhaustive enumeration, on a model that is a table of numbers."""
 
+import dataclasses
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -10,10 +13,13 @@ from tests.decoding.table_model import (
     beam,
     exhaustive,
     hypotheses,
+    log_softmax,
+    logits_of,
     score_of,
     search,
 )
-from zoo.data.vocabulary import END_ID, PADDING_ID, UNKNOWN_ID
+from tests.references.generate import generate
+from zoo.data.vocabulary import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 
 SOURCE = np.array([[5, 9, 0], [7, 3, 2]], "int32")
 
@@ -29,16 +35,25 @@ def check(found, row, expected):
 
 
 @pytest.mark.parametrize(
-    "seed, alpha, beta",
-    [(0, 0.0, 0.0), (1, 0.6, 0.0), (2, 1.0, 0.0), (3, 0.0, 0.3), (4, 0.7, 1.1)],
+    "seed, alpha, beta, form",
+    [
+        (0, 0.0, 0.0, "gnmt"),
+        (1, 0.6, 0.0, "gnmt"),
+        (2, 1.0, 0.0, "gnmt"),
+        (3, 0.0, 0.3, "gnmt"),
+        (4, 0.7, 1.1, "gnmt"),
+        (5, 1.0, 0.0, "plain"),
+        (6, 0.6, 0.4, "plain"),
+    ],
 )
-def test_a_wide_beam_finds_the_exhaustive_best_in_order(seed, alpha, beta):
+def test_a_wide_beam_finds_the_exhaustive_best_in_order(seed, alpha, beta, form):
     model, longest = TableModel(seed), 4
     # 41 beams hold every unfinished prefix of up to three tokens.
-    options = beam(41, alpha, 37, coverage_penalty=beta)
+    options = beam(41, alpha, 37, coverage_penalty=beta, length_form=form)
     found = search(model, SOURCE, [longest] * 2, options)
     for row in range(2):
-        check(found, row, exhaustive(model, SOURCE[row], longest, alpha, beta))
+        expected = exhaustive(model, SOURCE[row], longest, alpha, beta, form=form)
+        check(found, row, expected)
 
 
 def ngrams(ids, n):
@@ -160,3 +175,42 @@ def test_a_longer_hypothesis_may_still_overtake_a_finished_one():
     found = search(model, [[1]], [9], beam(2, 1.0))
     assert hypotheses(found) == [(4, 4, 4, 4, 4, 4, END_ID)]
     np.testing.assert_allclose(found.scores[0, 0], -0.6, rtol=1e-4)
+
+
+def log_probs_of(model, key, ids):
+    return log_softmax(logits_of(model, key, ids))
+
+
+@pytest.mark.parametrize("stopping", ["likely", "full"])
+@pytest.mark.parametrize("beams, alpha", [(2, 1.0), (3, 0.6), (5, 0.0)])
+def test_the_rules_of_generate_find_what_they_find(stopping, beams, alpha):
+    differ = 0
+    for seed in range(3):
+        model = TableModel(seed, sharpness=1.3)
+        model.supports[:, [PADDING_ID, START_ID, UNKNOWN_ID]] = -90.0
+        sources = np.array([[key, 2, 3] for key in range(1, 8)], "int32")
+        limits = [2, 9, 3, 7, 5, 9, 1]
+        options = beam(beams, alpha, beams, length_form="plain")
+        sure = search(model, sources, limits, options)
+        options = dataclasses.replace(options, stopping=stopping)
+        found = search(model, sources, limits, options)
+        for row, longest in enumerate(limits):
+            log_probs = partial(log_probs_of, model, int(sources[row, 0]))
+            expected = generate(
+                log_probs, WORDS, END_ID, longest, beams, alpha, stopping
+            )
+            check(found, row, expected)
+            missing = found.scores[row, len(expected) :].numpy()
+            assert (missing < -1e8).all()
+            differ += hypotheses(found, row) != hypotheses(sure, row)
+    assert differ > 3
+
+
+def test_an_end_that_a_prefix_asks_for_is_paid():
+    model = TableModel(seed=2)
+    prefix = np.array([[5, 6, END_ID], [4, END_ID, PADDING_ID]], "int32")
+    options = beam(3, 1.0, length_form="plain", stopping="likely")
+    found = search(model, SOURCE, [3, 2], options, prefixes=prefix)
+    for row, ids in enumerate([(5, 6, END_ID), (4, END_ID)]):
+        expected = score_of(model, SOURCE[row], ids, 1.0, form="plain")
+        np.testing.assert_allclose(found.scores[row, 0], expected, rtol=1e-5)

@@ -9,6 +9,8 @@ from zoo.decoding import DecodingOptions
     "options",
     [
         {"method": "bean"},
+        {"length_form": "mean"},
+        {"stopping": "early"},
         {"beam_size": 0},
         {"length_penalty": -0.1},
         {"length_penalty": math.nan},

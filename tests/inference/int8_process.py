@@ -10,7 +10,7 @@ from zoo.data.vocabulary import END_ID, START_ID
 from zoo.export import export
 from zoo.inference import exported_stepper, int8_works
 from zoo.inference.linear import Int8Linear, Linear, WatchedLinear
-from zoo.models import Transformer
+from zoo.models import SSRUTransformer, Transformer
 from zoo.tasks.translation import TranslationTask
 
 
@@ -25,6 +25,7 @@ def product() -> dict:
     activation = lambda rows: rows * 2.0  # noqa: E731
     int8 = Int8Linear(Linear(kernel, bias, activation), largest=2.0)
     found = tf.function(int8)(tf.constant(inputs)).numpy()
+    of_zeros = tf.function(int8)(tf.zeros([3, 29])).numpy()
     return {
         name: value.tolist()
         for name, value in (
@@ -32,14 +33,22 @@ def product() -> dict:
             ("bias", bias),
             ("inputs", inputs),
             ("found", found),
+            ("of_zeros", of_zeros),
         )
     }
 
 
-def transformer(norm: str) -> dict:
-    """Logits of a Transformer in float32 and in int8 along some targets."""
+MODELS = {
+    "pre": lambda: Transformer(19, 23, 24, 31, 3, 2, 1, norm="pre", dropout=0.0),
+    "post": lambda: Transformer(19, 23, 24, 31, 3, 2, 1, norm="post", dropout=0.0),
+    "ssru": lambda: SSRUTransformer(19, 23, 24, 31, 3, 2, 1, dropout=0.0),
+}
+
+
+def transformer(kind: str) -> dict:
+    """Logits of a model in float32 and in int8 along some targets."""
     random = np.random.default_rng(11)
-    model = Transformer(19, 23, 24, 31, 3, 2, 1, norm=norm, dropout=0.0)
+    model = MODELS[kind]()
     model.build(None)
     for weight in model.weights:
         center = 1.0 if weight.path.endswith("gamma") else 0.0
@@ -91,5 +100,5 @@ if __name__ == "__main__":
     if works:
         found |= {"product": product(), "watched": watched()}
         found["exported"] = exported(sys.argv[1])
-        found |= {norm: transformer(norm) for norm in ("pre", "post")}
+        found |= {kind: transformer(kind) for kind in MODELS}
     json.dump(found, sys.stdout)

@@ -47,35 +47,43 @@ def test_a_product_is_that_of_its_definition(found):
         scale = np.maximum(scale, together / 127)
     rounded = np.round(kernel / scale)
     assert 64 < np.abs(rounded).max() <= 127
-    # Of inputs: 255 steps from -2 to 2, and nothing beyond.
-    step = 4.0 / 255
-    codes = np.round((np.clip(inputs, -2.0, 2.0) + 2.0) / step)
-    seen = codes * step - 2.0
+    # Of inputs: 127 steps from zero to 2, 128 to the other side, and nothing beyond.
+    step = 2.0 / 127
+    seen = np.clip(np.round(inputs / step), -128, 127) * step
     expected = 2.0 * (seen @ (rounded * scale) + bias)
     result = np.array(found["product"]["found"])
     # An input between two steps may be rounded to either.
     np.testing.assert_allclose(result, expected, atol=1e-3)
     # Half a step of each input and half a scale of each weight, at most.
-    exact = 2.0 * (np.clip(inputs, -2.0, 2.0) @ kernel + bias)
+    exact = 2.0 * (np.clip(inputs, -2.0 - step, 2.0) @ kernel + bias)
     bound = np.abs(kernel).sum(axis=0) * step + 29 * 2.0 * scale
     assert (np.abs(result - exact) <= bound + 1e-6).all()
     assert np.abs(result - exact).max() > 1e-3
+
+
+def test_zeros_are_exact(found):
+    """Behind a ReLU most inputs are: an error of each would add up."""
+    bias = np.array(found["product"]["bias"])
+    for row in found["product"]["of_zeros"]:
+        np.testing.assert_allclose(row, 2.0 * bias, atol=1e-5)
 
 
 def test_the_largest_number_seen_is_the_range(found):
     assert found["watched"] == 7.0
 
 
-@pytest.mark.parametrize("norm", ["pre", "post"])
-def test_a_transformer_in_int8_is_near_its_float_self(found, norm):
-    found = found[norm]
+@pytest.mark.parametrize("kind", ["pre", "post", "ssru"])
+def test_a_transformer_in_int8_is_near_its_float_self(found, kind):
+    found = found[kind]
     assert found["kinds"] == ["Int8Linear"]
     assert found["variables"] == 0
     floats, int8 = np.array(found["floats"]), np.array(found["int8"])
     error = np.abs(int8 - floats)
     spread = floats.std()
     assert 1e-4 * spread < error.mean() < 0.04 * spread
-    assert error.max() < 0.3 * spread
+    # At a position whose attention stands between two words, a rounding may decide.
+    far = error.max(axis=-1) > 0.3 * spread
+    assert far.mean() < 0.05
 
 
 def test_an_export_in_int8_answers_where_the_environment_says_nothing(

@@ -12,6 +12,7 @@ import keras
 from keras import ops
 
 from zoo.layers import (
+    SSRU,
     ALiBiPositions,
     AlignmentWindow,
     AnchorDecoderBlock,
@@ -37,6 +38,7 @@ from zoo.layers import (
     SinePositions,
     SinePositions2D,
     SpatiallyModulatedAttention,
+    SSRUDecoderBlock,
 )
 from zoo.layers.alignment_window import WINDOWS
 from zoo.layers.luong_attention import SAME_SIZE, SCORES
@@ -659,6 +661,81 @@ def block_cases():
         )
 
 
+def recur(layer, inputs):
+    """All steps of a recurrence."""
+    state = layer.initial_state(inputs)
+    steps = []
+    for t in range(inputs.shape[1]):
+        output, state = layer.step(inputs[:, t], state)
+        steps.append(output)
+    return ops.stack(steps, axis=1)
+
+
+def decode_recurrent_block(layer, inputs, memory, memory_mask):
+    """All steps of a recurrent decoder block over given words."""
+    cache = layer.start(memory)
+    steps = []
+    for t in range(inputs.shape[1]):
+        output, weights, cache = layer.advance(
+            inputs[:, t : t + 1], cache, memory_mask=memory_mask
+        )
+        steps.append((output, weights))
+    outputs, weights = zip(*steps, strict=True)
+    return ops.concatenate(outputs, axis=1), ops.concatenate(weights, axis=2)
+
+
+def recurrent_cases():
+    own = {"inputs": {"inputs": "BLG"}, "outputs": {"output": "BLG"}, "causal": "L"}
+    yield Case("ssru", lambda **options: SSRU(**options), **own)
+    yield Case(
+        "ssru step by step",
+        lambda **options: SSRU(**options),
+        **own,
+        ask=recur,
+        build=((None, None, 7),),
+        known="L",
+    )
+
+    def block(norm, **options):
+        return SSRUDecoderBlock(
+            SSRU(name="recurrence", **options),
+            MultiHeadAttention(
+                4, 4 * HEAD_SIZE, dropout=DROPOUT, name="cross_attention", **options
+            ),
+            FeedForward(17, None, "gelu", DROPOUT, name="feed_forward", **options),
+            norm=norm,
+            dropout=DROPOUT,
+            **options,
+        )
+
+    decoding = {
+        "inputs": {"inputs": "BLG", "memory": "BKD", "memory_mask": "BK bool"},
+        "outputs": {"output": "BLG", "memory_weights": "BNLK"},
+        "exact": False,
+        "weights": {"memory_weights": "memory_mask"},
+        "zeros": ("memory_weights",),
+        "extended": ("K",),
+        "causal": "L",
+    }
+    for norm in ("pre", "post"):
+        yield Case(
+            f"ssru decoder block {norm}",
+            lambda norm=norm, **options: block(norm, **options),
+            **decoding,
+            returns_weights=True,
+            drops=True,
+        )
+    yield Case(
+        "ssru decoder block step by step",
+        lambda **options: block("post", **options),
+        **decoding,
+        ask=decode_recurrent_block,
+        build=((None, None, 7), (None, None, 13)),
+        known="L",
+        sizes={"L": 3},
+    )
+
+
 def detection_cases():
     """Queries that stand at anchors."""
     yield Case(
@@ -908,6 +985,7 @@ CASES = [
     *head_cases(),
     *path_cases(),
     *block_cases(),
+    *recurrent_cases(),
     *detection_cases(),
     *pooling_cases(),
     *position_cases(),

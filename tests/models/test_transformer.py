@@ -100,14 +100,14 @@ def below(arrays, address):
     }
 
 
-def reference(source, target, arrays, norm, epsilon, align):
+def reference(source, target, arrays, norm, epsilon, align, scale=U**0.5):
     """One sentence pair without padding through blocks written from the paper."""
     options = {"norm": norm, "epsilon": epsilon, "activation": transformer.relu}
     length, nowhere = max(S, T), np.zeros((max(S, T), U))
     places = np.array([positions.interleaved(n, U) for n in range(length)])
 
     def read(ids, embedding):
-        return arrays[embedding][ids] * np.sqrt(U) + places[: len(ids)]
+        return arrays[embedding][ids] * scale + places[: len(ids)]
 
     def finish(stream, name):
         if norm == "post":
@@ -140,7 +140,8 @@ def reference(source, target, arrays, norm, epsilon, align):
             alignment = shares.mean(axis=0)
     stream = np.array(finish(stream, "decoder_norm"))
     tied = arrays["target_embedding/embeddings"].T
-    return stream @ tied + arrays["output_bias"], alignment
+    kernel = arrays.get("target_embedding/reverse_embeddings", tied)
+    return stream @ kernel + arrays["output_bias"], alignment
 
 
 @EVERY_NORM
@@ -160,6 +161,20 @@ def test_logits_and_weights_equal_the_reference_sentence_by_sentence(make, norm,
         found = weights[b, : len(target), : len(source)]
         np.testing.assert_allclose(found, shares, atol=1e-5)
         assert (weights[b, :, len(source) :] == 0.0).all()
+
+
+def test_checkpoints_may_scale_otherwise_and_have_an_output_of_its_own(make):
+    options = {"norm": "post", "alignment_layer": 0, "decoder_hidden_size": 19}
+    model = make(embedding_scale=1.3, tie_output=False, **options)
+    logits, _ = force(model)
+    arrays = model_arrays(model)
+    assert arrays["encoder_0/feed_forward/hidden/kernel"].shape == (U, F)
+    assert arrays["decoder_2/feed_forward/hidden/kernel"].shape == (U, 19)
+    epsilon = model.encoder[0].epsilon
+    for b in range(B):
+        source, target = SOURCE[b][SOURCE[b] > 0], TARGET[b][TARGET[b] > 0]
+        expected, _ = reference(source, target, arrays, "post", epsilon, 0, 1.3)
+        np.testing.assert_allclose(logits[b, : len(target)], expected, atol=1e-5)
 
 
 @EVERY_NORM
@@ -266,6 +281,9 @@ def test_it_is_made_again_from_its_config(make, norm):
         "norm": norm,
         "activation": "gelu",
         "position_layout": "halves",
+        "decoder_hidden_size": 19,
+        "tie_output": False,
+        "embedding_scale": 1.0,
         "dropout": 0.3,
         "attention_dropout": 0.1,
         "hidden_dropout": 0.2,

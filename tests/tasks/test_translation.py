@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -104,3 +106,28 @@ def test_a_shared_vocabulary_is_one_file_and_stays_one(task, tmp_path):
     assert (again.source_vocabulary is again.target_vocabulary) == shared
     assert again.source_vocabulary.proto == task.source_vocabulary.proto
     assert again.target_vocabulary.proto == task.target_vocabulary.proto
+
+
+def test_how_to_decode_is_kept_with_the_vocabularies(task, tmp_path):
+    decoding = {"beam_size": 3, "length_form": "plain", "suppress": ["."]}
+    vocabularies = task.source_vocabulary, task.target_vocabulary
+    told = TranslationTask(*vocabularies, max_pieces=51, decoding=decoding)
+    told.save(tmp_path)
+    again = TranslationTask.load(tmp_path)
+    assert (again.max_pieces, again.decoding) == (51, decoding)
+    assert [codec.max_pieces for codec in again.codecs] == [51, 51]
+    path = tmp_path / "task.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    with pytest.raises(ValueError, match=r"task\.json has another format than 1"):
+        TranslationTask.load(tmp_path)
+
+
+def test_what_a_user_asks_for_comes_before_what_a_preset_says(task):
+    decoding = {"beam_size": 3, "length_penalty": 0.6, "suppress": ["."]}
+    vocabularies = task.source_vocabulary, task.target_vocabulary
+    told = TranslationTask(*vocabularies, decoding=decoding)
+    model = SimpleNamespace(attention="general")
+    chosen, _ = told.runner(model)._options({"beam_size": 5})
+    stop = task.target_vocabulary.processor.piece_to_id(".")
+    assert (chosen.beam_size, chosen.length_penalty) == (5, 0.6)
+    assert chosen.suppressed == (stop,)

@@ -20,9 +20,11 @@ from zoo.cli import (
     exporting,
     finetuning,
     serving,
+    sharing,
     studies,
     training,
     using,
+    vocabulary,
 )
 from zoo.cli.console import err, escape
 
@@ -47,8 +49,15 @@ app.command()(exporting.export)
 app.command("check-export")(exporting.check_export)
 app.command()(deploying.deploy)
 app.command()(serving.serve)
+app.command()(sharing.save)
+app.command()(sharing.push)
 app.command()(exporting.demo)
+app.add_typer(vocabulary.app, name="vocabulary")
 app.add_typer(studies.app, name="study")
+
+
+# An import that fails is of an optional package, and its message says which.
+_OF_THE_USER = (ValueError, OSError, RuntimeError, TypeError, ImportError)
 
 
 def main() -> None:
@@ -67,7 +76,7 @@ def _run() -> int:
         if hasattr(error, "exit_code") and hasattr(error, "show"):
             error.show()
             return error.exit_code
-        if not isinstance(error, ValueError | OSError | RuntimeError | TypeError):
+        if not isinstance(error, _OF_THE_USER):
             raise
         err.print(f"[red]Error:[/] {escape(str(error))}", soft_wrap=True)
         return 1

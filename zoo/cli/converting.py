@@ -13,58 +13,67 @@ def convert(
     source: Annotated[
         str,
         typer.Argument(
-            help="A folder in the layout of Hugging Face's hub, a .pth file of DETR's "
-            "authors, a KerasHub preset's folder, or keras_hub:NAME."
+            help="A checkpoint's folder or file, hf://owner/name, "
+            "kaggle://owner/model/framework/variation, or keras_hub:NAME."
         ),
     ],
-    folder: Annotated[Path, typer.Option("--out", help="The preset's new folder.")],
+    folder: Annotated[
+        Path,
+        typer.Option("--out", help="The preset's new folder; of a backbone, its file."),
+    ],
     precision: Annotated[
         str, typer.Option(help="Of the weights on disk: float32, float16 or int8.")
     ] = "float32",
     verify: Annotated[
         bool,
-        typer.Option(help="Compare with transformers and torch, where installed."),
+        typer.Option(help="Compare with the family's own library, where installed."),
     ] = False,
 ) -> None:
-    """Make a preset of a BERT, DistilBERT, MiniLM or DETR; needs no torch."""
+    """Make a preset of a public checkpoint; needs no torch."""
     with quiet_import():
-        from zoo.converters import convert as read
+        from zoo.converters import find_checkpoint
         from zoo.presets import save_preset
+    with err.status("Looking"):
+        checkpoint = find_checkpoint(source)
     if verify:
-        _check_comparable(source)
+        _check_comparable(checkpoint)
     with err.status("Reading"):
-        preset = read(source)
+        preset = checkpoint.convert()
     if verify:
-        from zoo.converters.parity import compare_with_transformers
-
         with err.status("Comparing"):
-            rows = compare_with_transformers(preset, source)
+            rows = checkpoint.compare(preset)
         table = Table("Compared", "Largest absolute difference", box=None)
         for name, value in rows:
             table.add_row(name, f"{value:.1e}")
         err.print(table)
-    save_preset(preset, folder, precision)
-    err.print(f"{_kind(preset.task)}, {preset.model.count_params():,} weights.")
+    if hasattr(preset, "arrays"):
+        preset.save(folder, precision)
+        numbers = sum(array.size for array in preset.arrays.values())
+        err.print(f"a backbone to start from, {numbers:,} weights.")
+    else:
+        save_preset(preset, folder, precision)
+        err.print(f"{_kind(preset.task)}, {preset.model.count_params():,} weights.")
+    err.print(
+        f"Licence: {preset.card.get('licence')}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
     out.print(str(folder), markup=False, highlight=False, soft_wrap=True)
 
 
-def _check_comparable(source: str) -> None:
+def _check_comparable(checkpoint) -> None:
     """Refuses a comparison that cannot be made before anything is read."""
-    from zoo.converters.parity import need_transformers
-
-    if source.startswith("keras_hub:") or Path(source).suffix == ".pth":
-        raise typer.BadParameter(
-            f"--verify compares with transformers, which cannot read {source}. Name a "
-            "folder in the layout of Hugging Face's hub, or leave --verify out."
-        )
     try:
-        need_transformers()
-    except ImportError as error:
-        raise typer.BadParameter(str(error)) from error
+        checkpoint.check_comparable()
+    except (ValueError, ImportError) as error:
+        raise typer.BadParameter(f"--verify: {error}") from error
 
 
 def _kind(task) -> str:
     """What a converted model is."""
+    if task.name == "translation":
+        return "a translator"
     if task.name == "detection":
         named = sum(map(bool, task.classes.names))
         return f"a detector of {named} classes"

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from zoo import registry
+from zoo.converters.checkpoint_folder import peek_config, read_config
+from zoo.converters.family import Family
 from zoo.converters.hugging_face import read_hub_arrays, take_all
+from zoo.converters.parity import compare_with_transformers
 from zoo.data.label_set import LabelSet
 from zoo.data.wordpiece_vocabulary import WordPieceVocabulary
-from zoo.files import read_json
 from zoo.presets import Preset
 from zoo.tasks.wordpiece_classification import WordPieceClassificationTask
 from zoo.weights import assign_arrays
@@ -85,10 +87,11 @@ def convert_bert(folder) -> Preset:
             do not fit.
     """
     folder = Path(folder)
-    config = read_json(folder / "config.json")
+    config = read_config(folder)
     kind = config["model_type"]
     vocabulary = WordPieceVocabulary.read_hugging_face(folder)
     arrays = _plain_names(read_hub_arrays(folder), kind)
+    _check_sizes(config, arrays, kind, folder)
     has_head = "classifier.weight" in arrays
     labels = _labels(config) if has_head else None
     recipe = registry.get(
@@ -116,6 +119,58 @@ def convert_bert(folder) -> Preset:
     assign_arrays(model, turned, folder, reset=["pooling/.*"])
     card = {"source": _source(folder, config), "recipe": recipe.name}
     return Preset(recipe, task, model, card, folder.name)
+
+
+def _check_sizes(config: dict, arrays: dict, kind: str, folder) -> None:
+    """Compares sizes with tensors before a model is made: a config costs nothing."""
+    fields = _FIELDS[kind]
+    units, hidden, layers = (
+        _size(config, fields[name], folder)
+        for name in ("units", "hidden_size", "num_layers")
+    )
+    length = _size(config, "max_position_embeddings", folder)
+    _size(config, fields["num_heads"], folder)
+    if layers > len(arrays):
+        raise ValueError(
+            f"{folder}/config.json says {fields['num_layers']}={layers}, and there are "
+            f"{len(arrays)} tensors."
+        )
+    shapes = {
+        "embeddings.word_embeddings.weight": (None, units),
+        "embeddings.position_embeddings.weight": (length, units),
+    }
+    if kind == "bert":
+        types = _size(config, "type_vocab_size", folder)
+        shapes["embeddings.token_type_embeddings.weight"] = (types, units)
+    inside = _BLOCK[kind]["feed_forward/hidden"]
+    for index in range(layers):
+        shapes[f"{_STACK[kind]}.{index}.{inside}.weight"] = (hidden, units)
+    wrong = [
+        f"{name} is {arrays[name].shape}, not {shape}"
+        for name, shape in shapes.items()
+        if name in arrays and not _is_of(arrays[name].shape, shape)
+    ]
+    if wrong:
+        raise ValueError(
+            f"The tensors in {folder} are not those of its config.json. Of another "
+            f"shape: {'; '.join(wrong)}."
+        )
+
+
+def _is_of(shape: tuple, wanted: tuple) -> bool:
+    return len(shape) == len(wanted) and all(
+        size in (None, found) for found, size in zip(shape, wanted, strict=True)
+    )
+
+
+def _size(config: dict, name: str, folder) -> int:
+    size = config.get(name)
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise ValueError(
+            f"{folder}/config.json must say how many {name} there are, from 1 on. "
+            f"Received: {size!r}."
+        )
+    return size
 
 
 def _options(config: dict, kind: str, has_head: bool, labels) -> dict:
@@ -195,3 +250,14 @@ def _source(folder: Path, config: dict) -> dict:
         "name": config.get("_name_or_path") or folder.name,
         "architecture": (config.get("architectures") or ["unknown"])[0],
     }
+
+
+FAMILY = Family(
+    name="bert",
+    looks_for="config.json with model_type bert or distilbert; model.safetensors or "
+    "pytorch_model.bin; vocab.txt or tokenizer.json (BERT, DistilBERT, MiniLM)",
+    recognises=lambda path: peek_config(path).get("model_type") in MODEL_TYPES,
+    convert=convert_bert,
+    compare=compare_with_transformers,
+    needs="torch transformers",
+)

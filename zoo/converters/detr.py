@@ -3,13 +3,15 @@
 from pathlib import Path
 
 from zoo import registry
+from zoo.converters.checkpoint_folder import peek_config
 from zoo.converters.detr_checkpoint import DetrCheckpoint, read_detr
+from zoo.converters.family import Family
+from zoo.converters.parity import compare_with_transformers
 from zoo.data.object_classes import ObjectClasses
 from zoo.presets import Preset
 from zoo.tasks.detection import DetectionTask
 from zoo.weights import assign_arrays
 
-MODEL_TYPES = ("detr",)
 # Sizes of the recipe by the blocks of the backbone.
 _SIZES = {(3, 4, 6, 3): "r50", (3, 4, 23, 3): "r101"}
 
@@ -74,3 +76,20 @@ def _check_heads(model, found: DetrCheckpoint, source) -> None:
             f"{source} has {heads} heads of attention, and the recipe's model "
             f"{model.num_heads}."
         )
+
+
+HUB_FAMILY = Family(
+    name="detr",
+    looks_for="config.json with model_type detr; model.safetensors or "
+    "pytorch_model.bin (DETR with a ResNet, from transformers)",
+    recognises=lambda path: peek_config(path).get("model_type") == "detr",
+    convert=convert_detr,
+    compare=compare_with_transformers,
+    needs="torch transformers timm",
+)
+AUTHORS_FAMILY = Family(
+    name="detr_authors",
+    looks_for="a .pth file (DETR from its authors' own code)",
+    recognises=lambda path: path.suffix == ".pth" and path.is_file(),
+    convert=convert_detr,
+)

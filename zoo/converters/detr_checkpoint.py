@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zoo.converters.checkpoint_folder import read_config
 from zoo.converters.coco_names import COCO_NAMES
 from zoo.converters.detr_names import (
     AUTHORS,
@@ -86,7 +87,7 @@ def read_detr(
 
 
 def _read_hub(folder: Path) -> DetrCheckpoint:
-    config = read_json(folder / "config.json")
+    config = read_config(folder)
     _check_config(config)
     arrays = {
         one_naming(name): array for name, array in read_hub_arrays(folder).items()

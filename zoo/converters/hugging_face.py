@@ -4,38 +4,77 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.converters.torch_pickle import read_torch_pickle
 from zoo.files import read_json
 from zoo.weights import read_arrays
 
-_WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
+# Whole, and the index of shards; safetensors before pickles.
+_FILES = (
+    ("model.safetensors", "model.safetensors.index.json"),
+    ("pytorch_model.bin", "pytorch_model.bin.index.json"),
+)
 
 
 def read_hub_arrays(folder) -> dict[str, np.ndarray]:
-    """All tensors of a checkpoint, by name, in float32.
+    """All tensors of a checkpoint, by name; those of floats in float32.
+
+    Pickles are read by `zoo.converters.torch_pickle`, which admits tensors alone.
 
     Args:
-        folder: with model.safetensors, or shards of it and their index.
+        folder: with model.safetensors or pytorch_model.bin, or shards of one of them
+            and their index.
 
     Raises:
-        FileNotFoundError: neither is there, or a shard is missing.
-        ValueError: a file is damaged.
+        FileNotFoundError: there is neither, or a shard is missing.
+        ValueError: a file is damaged or asks for code, or an index names files that are
+            not in the folder.
     """
     folder = Path(folder)
-    if (folder / _WHOLE).is_file():
-        files = [_WHOLE]
-    elif (folder / _INDEX).is_file():
-        files = sorted(set(read_json(folder / _INDEX)["weight_map"].values()))
-    else:
-        raise FileNotFoundError(
-            f"{folder} has no {_WHOLE}. Checkpoints of torch (.bin) are pickles, which "
-            "may run code, and are not read here: save the model as safetensors first."
-        )
+    for whole, index in _FILES:
+        if (folder / whole).is_file():
+            return _floats(_read(folder / whole))
+        if (folder / index).is_file():
+            return _floats(_read_shards(folder / index))
+    raise FileNotFoundError(
+        f"{folder} has no model.safetensors and no pytorch_model.bin, nor an index of "
+        "shards of one of them."
+    )
+
+
+def _read_shards(index: Path) -> dict[str, np.ndarray]:
+    content = read_json(index)
+    places = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(places, dict) or not places:
+        raise ValueError(f"{index} must say in weight_map which file has which tensor.")
     arrays: dict[str, np.ndarray] = {}
-    for file in files:
-        # A name from the index must not lead out of the folder.
-        arrays |= read_arrays(folder / Path(file).name)[0]
+    for file in sorted({str(place) for place in places.values()}):
+        if file in ("", "..") or Path(file).name != file or "\\" in file:
+            raise ValueError(
+                f"{index} names {file!r}: shards are beside their index, and no other "
+                "file is read."
+            )
+        found = _read(index.parent / file)
+        if twice := sorted(arrays.keys() & found.keys()):
+            raise ValueError(f"{index.parent} has {', '.join(twice)} in two shards.")
+        arrays |= found
+    return arrays
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    if path.suffix == ".safetensors":
+        return read_arrays(path)[0]
+    content = read_torch_pickle(path)
+    if not isinstance(content, dict) or not all(
+        isinstance(name, str) and isinstance(array, np.ndarray)
+        for name, array in content.items()
+    ):
+        raise ValueError(f"{path} must hold tensors by name and nothing else.")
+    return dict(content)
+
+
+def _floats(arrays: dict) -> dict[str, np.ndarray]:
     return {
-        name: array.astype("float32") if array.dtype.kind not in "iub" else array
+        name: array if array.dtype.kind in "iubc" else array.astype("float32")
         for name, array in arrays.items()
     }
 
@@ -50,7 +89,8 @@ def take_all(arrays: dict, names: dict[str, str], ignored, origin) -> dict:
         origin: of the tensors, for messages.
 
     Raises:
-        ValueError: tensors missing or left over; the message lists both.
+        ValueError: tensors missing or left over, of which the message lists both; or
+            such that hold no finite floats.
     """
     missing = sorted(set(names.values()) - set(arrays))
     left = sorted(
@@ -62,4 +102,18 @@ def take_all(arrays: dict, names: dict[str, str], ignored, origin) -> dict:
             f"Missing: {', '.join(missing) or 'none'}. "
             f"Left over: {', '.join(left) or 'none'}."
         )
-    return {address: arrays[name] for address, name in names.items()}
+    found = {address: arrays[name] for address, name in names.items()}
+    _check_numbers(found, names, origin)
+    return found
+
+
+def _check_numbers(found: dict, names: dict[str, str], origin) -> None:
+    """Refuses what is no weight, though it has a weight's name."""
+    wrong = []
+    for address, array in found.items():
+        if array.dtype.kind != "f":
+            wrong.append(f"{names[address]} is of {array.dtype}, not of floats")
+        elif not np.isfinite(array).all():
+            wrong.append(f"{names[address]} holds numbers that are not finite")
+    if wrong:
+        raise ValueError(f"The tensors in {origin} are no weights: {'; '.join(wrong)}.")

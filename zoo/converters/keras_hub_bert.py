@@ -1,8 +1,12 @@
 """KerasHub's BERT and DistilBERT backbones as encoders."""
 
+from pathlib import Path
+
 import numpy as np
 
 from zoo import registry
+from zoo.converters.checkpoint_folder import peek_config, read_config
+from zoo.converters.family import Family
 from zoo.data.wordpiece_vocabulary import END, PADDING, START, WordPieceVocabulary
 from zoo.presets import Preset
 from zoo.tasks.wordpiece_classification import WordPieceClassificationTask
@@ -132,3 +136,53 @@ def _block(layer) -> dict:
     found |= {f"{name}/bias": part.bias for name, part in dense.items()}
     found |= {f"{name}/gamma": part.gamma for name, part in norms.items()}
     return found | {f"{name}/beta": part.beta for name, part in norms.items()}
+
+
+def _convert_folder(folder: Path) -> Preset:
+    _check_sizes(folder)
+    return convert_keras_hub(str(folder))
+
+
+def _check_sizes(folder: Path) -> None:
+    """Refuses a config whose weights could not lie in the file that is there."""
+    sizes = read_config(folder).get("config")
+    weights = folder / "model.weights.h5"
+    if not isinstance(sizes, dict) or not weights.is_file():
+        raise ValueError(
+            f"{folder} must have a config of its sizes in config.json, and "
+            "model.weights.h5."
+        )
+    names = ("vocabulary_size", "hidden_dim", "num_layers", "intermediate_dim")
+    names += ("max_sequence_length",)
+    found = {name: sizes.get(name, 1) for name in names}
+    if not all(isinstance(size, int) and size > 0 for size in found.values()):
+        raise ValueError(f"{folder}/config.json has sizes that are none: {found}.")
+    units = found["hidden_dim"]
+    block = found["num_layers"] * (4 * units + 2 * found["intermediate_dim"])
+    rows = found["vocabulary_size"] + found["max_sequence_length"] + block
+    # A number takes a byte at least.
+    if rows * units > weights.stat().st_size:
+        raise ValueError(
+            f"{folder}/config.json asks for {rows * units:,} weights, and "
+            f"{weights.name} has {weights.stat().st_size:,} bytes."
+        )
+
+
+def _is_keras_hub(path: Path) -> bool:
+    return str(peek_config(path).get("registered_name")).startswith("keras_hub>")
+
+
+FAMILY = Family(
+    name="keras_hub",
+    looks_for="config.json of KerasHub, model.weights.h5 and assets/ (its BertBackbone "
+    "or DistilBertBackbone)",
+    recognises=_is_keras_hub,
+    convert=_convert_folder,
+)
+# A handle, which KerasHub fetches by itself.
+BY_NAME = Family(
+    name="keras_hub",
+    looks_for="keras_hub:NAME",
+    recognises=lambda path: False,
+    convert=lambda path: convert_keras_hub(str(path)),
+)

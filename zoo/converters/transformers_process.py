@@ -42,11 +42,17 @@ def detector(folder):
     return model, answers
 
 
+def translator(folder):
+    model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder)
+    return model, lambda **given: {"logits": model(**given).logits}
+
+
 def main(kind: str, folder: str, inputs: str, outputs: str) -> None:
     model, answers = {
         "encoder": encoder,
         "classifier": classifier,
         "detector": detector,
+        "translator": translator,
     }[kind](folder)
     model.float().eval()
     calls: dict = {}

@@ -6,7 +6,7 @@ import tensorflow_text as tf_text
 from zoo.data.vocabulary import END_ID, PADDING_ID, Vocabulary
 
 # Those of every script: ideographic and no-break spaces, too.
-_SPACES_AROUND = r"^[\s\p{Z}]+|[\s\p{Z}]+$"
+SPACES_AROUND = r"^[\s\p{Z}]+|[\s\p{Z}]+$"
 
 
 class TextCodec(tf.Module):
@@ -28,9 +28,13 @@ class TextCodec(tf.Module):
         super().__init__()
         self.max_characters = max_characters
         self.max_pieces = max_pieces
+        self._tokenizer = self.make_tokenizer(vocabulary)
+
+    def make_tokenizer(self, vocabulary: Vocabulary):
+        """What gives ids for strings and strings for ids."""
         # A SavedModel's loader keeps one tokenizer for each name: two vocabularies
         # under the default name would both become the first.
-        self._tokenizer = tf_text.SentencepieceTokenizer(
+        return tf_text.SentencepieceTokenizer(
             model=vocabulary.proto, name=f"sentencepiece_{vocabulary.sha256[:16]}"
         )
 
@@ -111,7 +115,7 @@ class TextCodec(tf.Module):
         lengths = ends[:, : self.max_pieces - 1].to_tensor() - places
         copies = tf.repeat(texts[:, None], tf.shape(places)[1], axis=1)
         surfaces = tf.strings.substr(copies, places, lengths)
-        surfaces = tf.strings.regex_replace(surfaces, _SPACES_AROUND, "")
+        surfaces = tf.strings.regex_replace(surfaces, SPACES_AROUND, "")
         return tf.pad(surfaces, [[0, 0], [0, 1]])
 
     def join(self, pieces):

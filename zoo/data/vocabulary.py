@@ -100,6 +100,9 @@ class Vocabulary:
         except ValueError as error:
             raise ValueError(f"{path} is damaged: {error}") from error
 
+    def save(self, path) -> None:
+        Path(path).write_bytes(self.proto)
+
     @cached_property
     def processor(self):
         """The sentencepiece package's own view of the model."""

@@ -6,6 +6,7 @@ hypothesis never changes again. The search for a sentence ends when no unfinishe
 hypothesis can still beat the worst of those that were asked for: log probabilities only
 fall and the coverage penalty is never negative, so the best that an unfinished one can
 reach is its own log probability over the penalty of the longest length allowed.
+`DecodingOptions.stopping` names two other rules.
 """
 
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from zoo.data.vocabulary import END_ID, START_ID
-from zoo.decoding.candidates import NEVER, best_candidates, with_forced
+from zoo.decoding.candidates import NEVER, Candidates, best_candidates, with_forced
 from zoo.decoding.options import DecodingOptions
 from zoo.decoding.penalties import coverage_cost, length_penalty
 
@@ -74,7 +75,8 @@ class BeamSearch:
         codes = tf.expand_dims(chosen * beams + parents, 2)
         trails = tf.gather(beam.trails, parents, batch_dims=1)
         trails = tf.concat([trails, codes], axis=2)
-        scores = best / length_penalty(step + 1, options.length_penalty)
+        penalty = length_penalty(step + 1, options)
+        scores = best / penalty
         coverage = beam.coverage
         if options.coverage_penalty:
             coverage = tf.gather(coverage + weights_AKS, parents, batch_dims=1)
@@ -83,14 +85,15 @@ class BeamSearch:
         ends = tf.equal(chosen, END_ID)
         # What no real hypothesis led to, or came after the end, has no score.
         real = ends & tf.expand_dims(~beam.done, 1) & (best > NEVER / 2)
+        if options.stopping != "sure":
+            real &= tf.range(tf.shape(best)[1]) < beams
         ended_scores, ended_trails = self._best_ended(
             beam, trails, tf.where(real, scores, NEVER)
         )
         log_probs, kept = tf.math.top_k(tf.where(ends, 2 * NEVER, best), beams)
         if options.coverage_penalty:
             coverage = tf.gather(coverage, kept, batch_dims=1)
-        reachable = log_probs[:, 0] / limits.longest_penalty
-        over = reachable <= ended_scores[:, options.num_hypotheses - 1]
+        over = self._is_over(log_probs[:, 0], ended_scores, penalty, limits)
         over |= step + 1 >= limits.max_lengths
         alive = Beam(
             last=tf.gather(chosen, kept, batch_dims=1),
@@ -103,6 +106,17 @@ class BeamSearch:
         )
         return alive, tf.gather(parents, kept, batch_dims=1)
 
+    def _is_over(self, best_A, ended_scores, penalty, limits):
+        """Whether what has ended is good enough, shape (A,)."""
+        options = self.options
+        worst_A = ended_scores[:, -1]
+        if options.stopping == "full":
+            return worst_A > NEVER / 2
+        if options.stopping == "likely":
+            return best_A / penalty <= worst_A
+        reachable_A = best_A / limits.longest_penalty
+        return reachable_A <= ended_scores[:, options.num_hypotheses - 1]
+
     def _choose(self, step, beam, logits, limits):
         """The best continuations: log probabilities, tokens, slots, each (A, 2 K)."""
         beams = self.options.beam_size
@@ -111,6 +125,8 @@ class BeamSearch:
             logits, 2 * beams, step, beam.trails // beams, self.options
         )
         found = with_forced(found, limits.forced_at(step), logits, beams)
+        if self.options.stopping != "sure":
+            found = _ended_at_no_cost(found, tf.repeat(limits.cut_at(step), beams))
         width = found.ids.shape[1]
         totals = tf.reshape(beam.log_probs, [-1, 1]) + found.log_probs
         totals = tf.reshape(totals, [-1, beams * width])
@@ -132,3 +148,11 @@ class BeamSearch:
         count, beams = self.options.num_hypotheses, self.options.beam_size
         trails = beam.ended_trails[:, :count]
         return trails // beams, beam.ended_scores[:, :count], trails % beams
+
+
+def _ended_at_no_cost(candidates: Candidates, cut_N) -> Candidates:
+    """Candidates of which the first, a forced end, takes nothing away."""
+    first = tf.range(tf.shape(candidates.ids)[1]) == 0
+    return candidates._replace(
+        log_probs=tf.where(first & cut_N[:, None], 0.0, candidates.log_probs)
+    )

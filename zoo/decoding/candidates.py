@@ -27,16 +27,22 @@ class Limits(NamedTuple):
         forced: (A, longest of all), the token that it must take at each step, 0 where
             it is free: its prefix, and the end token at its longest length, even
             if the prefix would go on.
+        cut: (A, longest of all), where the end is forced by the longest length alone.
     """
 
     source_ids: tf.Tensor
     max_lengths: tf.Tensor
     longest_penalty: tf.Tensor
     forced: tf.Tensor
+    cut: tf.Tensor
 
     def forced_at(self, step):
         """Column of a step, shape (A,)."""
         return tf.gather(self.forced, step, axis=1)
+
+    def cut_at(self, step):
+        """Likewise."""
+        return tf.gather(self.cut, step, axis=1)
 
 
 def limits_of(source_ids, max_lengths, prefixes, options: DecodingOptions) -> Limits:
@@ -48,8 +54,9 @@ def limits_of(source_ids, max_lengths, prefixes, options: DecodingOptions) -> Li
     return Limits(
         source_ids,
         max_lengths,
-        length_penalty(max_lengths, options.length_penalty),
+        length_penalty(max_lengths, options),
         tf.where(is_last, END_ID, forced),
+        is_last & (forced != END_ID),
     )
 
 

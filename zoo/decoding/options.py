@@ -4,6 +4,12 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+_NAMED = {
+    "method": ("beam", "sample"),
+    "length_form": ("gnmt", "plain"),
+    "stopping": ("sure", "likely", "full"),
+}
+
 
 @dataclass(frozen=True)
 class DecodingOptions:
@@ -17,6 +23,16 @@ class DecodingOptions:
             "beam".
         length_penalty: alpha of Wu et al. (2016, https://arxiv.org/abs/1609.08144,
             equation 14), at least 0; 0 ranks by plain log probability.
+        length_form: what is taken to the power of alpha: "gnmt" is the equation's
+            (5 + n) / 6, "plain" is n itself, so that an alpha of 1 ranks by the mean
+            log probability of a token, as Hugging Face's `generate` does.
+        stopping: when a beam search ends. "sure": when nothing unfinished can still
+            win. As `generate` does, which may miss the best: "full", when as many have
+            ended as the beam holds (`early_stopping=True`); "likely", when besides the
+            best unfinished one, if it ended here, would be no better than the worst of
+            them (`early_stopping=False`). With these two, as there, an end counts only
+            among the best `beam_size` continuations, and being ended at the longest
+            length costs nothing.
         coverage_penalty: beta of the same equation, at least 0: how much it costs to
             have left source words without attention.
         min_length: fewest target tokens, the end token not counted; the longest
@@ -41,6 +57,8 @@ class DecodingOptions:
     beam_size: int = 4
     num_hypotheses: int = 1
     length_penalty: float = 1.0
+    length_form: Literal["gnmt", "plain"] = "gnmt"
+    stopping: Literal["sure", "likely", "full"] = "sure"
     coverage_penalty: float = 0.0
     min_length: int = 0
     no_repeat_ngram: int = 0
@@ -52,10 +70,12 @@ class DecodingOptions:
     seed: int = 0
 
     def __post_init__(self):
-        if self.method not in ("beam", "sample"):
-            raise ValueError(
-                f'method must be "beam" or "sample". Received: method={self.method!r}.'
-            )
+        for name, known in _NAMED.items():
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(known)}. "
+                    f"Received: {name}={getattr(self, name)!r}."
+                )
         lowest = {"beam_size": 1, "num_hypotheses": 1, "min_length": 0, "top_k": 0}
         lowest |= {"length_penalty": 0, "coverage_penalty": 0, "no_repeat_ngram": 0}
         for name, least in lowest.items():

@@ -6,7 +6,8 @@ Wu et al. (2016, https://arxiv.org/abs/1609.08144, equation 14):
     cp = beta sum_s log(min(sum_t a_ts, 1))
 
 where n counts the end token and a_ts is the attention of target token t to source token
-s. Here the cost is -cp / beta: what coverage takes away.
+s. A length penalty of the plain form is n^alpha. Here the cost is -cp / beta: what
+coverage takes away.
 """
 
 import tensorflow as tf
@@ -17,9 +18,12 @@ from zoo.data.vocabulary import PADDING_ID
 _LEAST = 1e-6
 
 
-def length_penalty(length, alpha: float):
-    """lp of the equation for lengths of any shape."""
-    return tf.pow((5.0 + tf.cast(length, tf.float32)) / 6.0, alpha)
+def length_penalty(length, options):
+    """lp for lengths of any shape, as `DecodingOptions` say."""
+    length = tf.cast(length, tf.float32)
+    if options.length_form == "gnmt":
+        length = (5.0 + length) / 6.0
+    return tf.pow(length, options.length_penalty)
 
 
 def coverage_cost(coverage_AKS, source_ids):

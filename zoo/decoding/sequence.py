@@ -82,9 +82,7 @@ class GreedySearch:
         """Ids, scores, best first, and paths, each (A, num_hypotheses, …)."""
         options = self.options
         real = tf.cast(found.ids != PADDING_ID, tf.int32)
-        scores = found.log_probs / length_penalty(
-            tf.reduce_sum(real, axis=2), options.length_penalty
-        )
+        scores = found.log_probs / length_penalty(tf.reduce_sum(real, axis=2), options)
         if options.coverage_penalty:
             cost = coverage_cost(found.coverage, source_ids)
             scores -= options.coverage_penalty * cost

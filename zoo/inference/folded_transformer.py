@@ -47,9 +47,14 @@ class FoldedTransformer:
         self.decoder = [
             folding.decoder_block(block, model.encoder_norm) for block in model.decoder
         ]
-        embeddings = array(model.target_embedding.embeddings)
+        words = model.target_embedding
+        kernel = (
+            array(words.embeddings).T
+            if model.tie_output
+            else array(words.reverse_embeddings)
+        )
         self.output = folding.product(
-            model.decoder_norm, embeddings.T, array(model.output_bias)
+            model.decoder_norm, kernel, array(model.output_bias)
         )
 
     def start(self, source_ids, rows: int):
@@ -150,7 +155,7 @@ class FoldedTransformer:
 
     def _tables(self, model, max_positions):
         """Source words, target words and positions, as they are summed."""
-        scale = np.float32(model.units**0.5)
+        scale = np.float32(model.embedding_scale)
         positions = sine_positions(
             np.arange(max_positions), model.units, layout=model.position_layout
         )

@@ -85,7 +85,7 @@ class Int8Linear:
 
     Args:
         linear: what it replaces.
-        largest: inputs beyond ± this are cut off.
+        largest: inputs beyond ± this are cut off, those below zero a step later.
     """
 
     def __init__(self, linear: Linear, largest: float):
@@ -93,19 +93,19 @@ class Int8Linear:
         largest = max(float(largest), 1e-6)
         scale = np.maximum(_largest_pairs(linear.kernel), 1e-9) / 127.0
         self.kernel = np.round(linear.kernel / scale).astype("int8")
-        self.largest = largest
-        # x is stored as u with x = (u - 127.5) step: the shift becomes a bias.
-        step = 2.0 * largest / 255.0
-        self.scale = (scale * step).astype("float32")
+        # x is stored as u with x = (u - 128) step: the shift becomes a bias. Zero has a
+        # code of its own: behind a ReLU most inputs are zeros, and errors would add up.
+        self.step = largest / 127.0
+        self.scale = (scale * self.step).astype("float32")
         sums = self.kernel.astype("int32").sum(axis=0)
-        self.shift = (linear.bias / self.scale - 127.5 * sums).astype("float32")
+        self.shift = (linear.bias / self.scale - 128.0 * sums).astype("float32")
 
     def __call__(self, rows):
         """Rows of shape (rows, inputs) to (rows, outputs)."""
         codes, _, _ = tf.raw_ops.QuantizeV2(
             input=rows,
-            min_range=-self.largest,
-            max_range=self.largest,
+            min_range=-128.0 * self.step,
+            max_range=127.0 * self.step,
             T=tf.quint8,
             mode="MIN_COMBINED",
         )

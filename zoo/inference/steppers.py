@@ -1,11 +1,13 @@
 """Which layout of a trained model is exported."""
 
 from zoo.decoding import ModelStepper
+from zoo.inference.folded_ssru_transformer import FoldedSSRUTransformer
 from zoo.inference.folded_transformer import FoldedTransformer
 from zoo.inference.linear import Int8Linear, Linear, WatchedLinear, int8_works
-from zoo.models import Transformer
+from zoo.models import SSRUTransformer, Transformer
 
 WEIGHTS = ("float32", "int8")
+_LAYOUTS = {Transformer: FoldedTransformer, SSRUTransformer: FoldedSSRUTransformer}
 
 
 def exported_stepper(model, max_positions: int, weights: str = "float32", watch=None):
@@ -14,7 +16,7 @@ def exported_stepper(model, max_positions: int, weights: str = "float32", watch=
     Args:
         model: a built model.
         max_positions: longest source or target.
-        weights: "float32", or "int8" for a `Transformer`.
+        weights: "float32", or "int8" for a `Transformer` or `SSRUTransformer`.
         watch: called with a float32 stepper, to decode typical sentences eagerly: the
             largest numbers seen become the ranges of int8.
 
@@ -31,14 +33,14 @@ def exported_stepper(model, max_positions: int, weights: str = "float32", watch=
         )
     if weights == "int8":
         return quantized(model, max_positions, watch), []
-    if isinstance(model, Transformer):
-        return FoldedTransformer(model, max_positions), []
+    if type(model) in _LAYOUTS:
+        return _LAYOUTS[type(model)](model, max_positions), []
     return ModelStepper(model), model.variables
 
 
 def quantized(model, max_positions: int, watch) -> FoldedTransformer:
     """A Transformer in int8; see `exported_stepper`."""
-    if not isinstance(model, Transformer):
+    if type(model) not in _LAYOUTS:
         raise ValueError(
             f"A {type(model).__name__} has no int8 layout. Export it in float32."
         )
@@ -58,9 +60,10 @@ def quantized(model, max_positions: int, watch) -> FoldedTransformer:
         seen.append(WatchedLinear(*parts))
         return seen[-1]
 
-    watch(FoldedTransformer(model, max_positions, watched))
+    layout = _LAYOUTS[type(model)]
+    watch(layout(model, max_positions, watched))
     # Both are made in the same order.
     ranges = iter([linear.largest for linear in seen])
-    return FoldedTransformer(
+    return layout(
         model, max_positions, lambda *parts: Int8Linear(Linear(*parts), next(ranges))
     )

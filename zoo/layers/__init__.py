@@ -26,8 +26,11 @@ from zoo.layers.scored_attention import ScoredAttention
 from zoo.layers.sine_positions import SinePositions
 from zoo.layers.sine_positions_2d import SinePositions2D
 from zoo.layers.spatially_modulated_attention import SpatiallyModulatedAttention
+from zoo.layers.ssru import SSRU
+from zoo.layers.ssru_decoder_block import SSRUDecoderBlock
 
 __all__ = [
+    "SSRU",
     "ALiBiPositions",
     "AlignmentWindow",
     "AnchorDecoderBlock",
@@ -50,6 +53,7 @@ __all__ = [
     "QueryPooling",
     "RelativePositions",
     "RotaryPositions",
+    "SSRUDecoderBlock",
     "ScoredAttention",
     "SinePositions",
     "SinePositions2D",

@@ -9,6 +9,7 @@ from zoo.models.hierarchical_classifier import HierarchicalClassifier
 from zoo.models.resnet import ResNet
 from zoo.models.rnn_classifier import RNNClassifier
 from zoo.models.rnn_seq2seq import RNNSeq2Seq
+from zoo.models.ssru_transformer import SSRUTransformer
 from zoo.models.text_classifier import TextClassifier
 from zoo.models.transformer import Transformer
 from zoo.models.transformer_classifier import TransformerClassifier
@@ -23,6 +24,7 @@ __all__ = [
     "RNNClassifier",
     "RNNSeq2Seq",
     "ResNet",
+    "SSRUTransformer",
     "TextClassifier",
     "Transformer",
     "TransformerClassifier",

@@ -4,7 +4,9 @@
 #   warm-up; norm="post" is the paper's.
 # - source and target may have vocabularies and embeddings of their own: the paper's
 #   language pairs share an alphabet, Chinese and English do not (section 3.4).
-# - the output has a bias, as Marian's checkpoints do.
+# - the output has a bias, as Marian's checkpoints do, and may have an embedding of its
+#   own; what embeddings are multiplied by may be another number than the root of their
+#   size.
 # - dropout on attention weights and inside the feed-forward network is not in the paper
 #   but in its authors' code; both are off by default.
 
@@ -41,11 +43,15 @@ class Transformer(keras.Model):
         num_heads: of every attention.
         num_layers: blocks of the encoder.
         num_decoder_layers: blocks of the decoder, by default as many.
+        decoder_hidden_size: `hidden_size` of the decoder, by default the same.
         norm: "pre" or "post".
         activation: of the feed-forward networks.
         position_layout: of `SinePositions`.
-        share_embeddings: one embedding for both languages; needs one vocabulary. The
-            output is tied to the target's embedding in any case.
+        share_embeddings: one embedding for both languages; needs one vocabulary.
+        tie_output: the output is the target's embedding, transposed, as in the paper;
+            otherwise it has weights of its own.
+        embedding_scale: what embeddings are multiplied by; by default the root of
+            `units`, as in the paper.
         dropout: on embeddings and on what each part of a block adds; rate in [0, 1).
         attention_dropout: on attention weights.
         hidden_dropout: inside the feed-forward networks.
@@ -78,10 +84,13 @@ class Transformer(keras.Model):
         num_heads: int = 8,
         num_layers: int = 6,
         num_decoder_layers: int | None = None,
+        decoder_hidden_size: int | None = None,
         norm: str = "pre",
         activation: str = "relu",
         position_layout: str = "interleaved",
         share_embeddings: bool = False,
+        tie_output: bool = True,
+        embedding_scale: float | None = None,
         dropout: float = 0.1,
         attention_dropout: float = 0.0,
         hidden_dropout: float = 0.0,
@@ -107,10 +116,15 @@ class Transformer(keras.Model):
         self.num_heads = num_heads
         self.num_layers = num_layers
         self.num_decoder_layers = num_decoder_layers
+        self.decoder_hidden_size = decoder_hidden_size or hidden_size
         self.norm = norm
         self.activation = activation
         self.position_layout = position_layout
         self.share_embeddings = share_embeddings
+        self.tie_output = tie_output
+        self.embedding_scale = (
+            units**0.5 if embedding_scale is None else embedding_scale
+        )
         self.dropout = dropout
         self.attention_dropout = attention_dropout
         self.hidden_dropout = hidden_dropout
@@ -123,7 +137,7 @@ class Transformer(keras.Model):
     def _make_layers(self, dtype):
         if self.share_embeddings:
             shared = self._make_embedding(
-                "embedding", self.target_vocabulary_size, dtype
+                "embedding", self.target_vocabulary_size, dtype, self.tie_output
             )
             self.source_embedding = self.target_embedding = shared
         else:
@@ -131,7 +145,7 @@ class Transformer(keras.Model):
                 "source_embedding", self.source_vocabulary_size, dtype
             )
             self.target_embedding = self._make_embedding(
-                "target_embedding", self.target_vocabulary_size, dtype
+                "target_embedding", self.target_vocabulary_size, dtype, self.tie_output
             )
         self.positions = SinePositions(
             layout=self.position_layout, name="positions", **dtype
@@ -168,11 +182,16 @@ class Transformer(keras.Model):
                 for name in ("encoder_norm", "decoder_norm")
             )
 
-    def _make_embedding(self, name, size, dtype):
+    def _make_embedding(self, name, size, dtype, tied=True):
         # Multiplied by the root of its size, an embedding starts with numbers around 1.
         initializer = keras.initializers.RandomNormal(stddev=self.units**-0.5)
         return layers.ReversibleEmbedding(
-            size, self.units, embeddings_initializer=initializer, name=name, **dtype
+            size,
+            self.units,
+            tie_weights=tied,
+            embeddings_initializer=initializer,
+            name=name,
+            **dtype,
         )
 
     def _make_attention(self, name, dtype, causal=False):
@@ -187,7 +206,7 @@ class Transformer(keras.Model):
 
     def _make_feed_forward(self, dtype):
         return FeedForward(
-            self.hidden_size,
+            self.decoder_hidden_size,
             activation=self.activation,
             dropout=self.hidden_dropout,
             name="feed_forward",
@@ -314,7 +333,7 @@ class Transformer(keras.Model):
     def _embed(self, embedding, ids, training=False, start=0):
         """Words and positions, section 3.4 and 3.5."""
         values = embedding(ids)
-        values = values * ops.cast(self.units**0.5, values.dtype)
+        values = values * ops.cast(self.embedding_scale, values.dtype)
         values = values + self.positions(values, start=start)
         return self.embedding_dropout(values, training=training)
 
@@ -334,10 +353,13 @@ class Transformer(keras.Model):
             num_heads=self.num_heads,
             num_layers=self.num_layers,
             num_decoder_layers=self.num_decoder_layers,
+            decoder_hidden_size=self.decoder_hidden_size,
             norm=self.norm,
             activation=self.activation,
             position_layout=self.position_layout,
             share_embeddings=self.share_embeddings,
+            tie_output=self.tie_output,
+            embedding_scale=self.embedding_scale,
             dropout=self.dropout,
             attention_dropout=self.attention_dropout,
             hidden_dropout=self.hidden_dropout,

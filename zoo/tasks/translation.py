@@ -21,10 +21,16 @@ from zoo.data.parallel_text import (
     write_parallel_text,
 )
 from zoo.data.ragged import Ragged
+from zoo.data.table_vocabulary import TableVocabulary, load_vocabulary
 from zoo.data.token_pairs import TokenPairBatches, TokenPairs
 from zoo.data.vocabulary import END_ID, Vocabulary
+from zoo.files import read_json, write_json
 from zoo.tasks.task import Runner
 from zoo.tasks.texts import with_codecs
+
+_MAX_PIECES = 128
+# What a preset says besides its vocabularies, where it is not the usual.
+_OPTIONS, _FORMAT = "task.json", 1
 
 
 class TranslationTask:
@@ -34,6 +40,9 @@ class TranslationTask:
         source_vocabulary: of the source language.
         target_vocabulary: of the target language.
         subword_samples: how many segmentations of each pair are trained on.
+        max_pieces: longest source or target, the end token included.
+        decoding: how to decode if nothing else is asked for: fields of
+            `zoo.decoding.DecodingOptions` by name.
     """
 
     name = "translation"
@@ -48,9 +57,11 @@ class TranslationTask:
 
     def __init__(
         self,
-        source_vocabulary: Vocabulary,
-        target_vocabulary: Vocabulary,
+        source_vocabulary: Vocabulary | TableVocabulary,
+        target_vocabulary: Vocabulary | TableVocabulary,
         subword_samples: int = 1,
+        max_pieces: int = _MAX_PIECES,
+        decoding: dict | None = None,
     ):
         if subword_samples < 1:
             raise ValueError(
@@ -59,6 +70,8 @@ class TranslationTask:
         self.source_vocabulary = source_vocabulary
         self.target_vocabulary = target_vocabulary
         self.subword_samples = subword_samples
+        self.max_pieces = max_pieces
+        self.decoding = decoding or {}
 
     @classmethod
     def learn(
@@ -90,21 +103,26 @@ class TranslationTask:
     @classmethod
     def load(cls, folder) -> "TranslationTask":
         folder = Path(folder)
+        options = _read_options(folder / _OPTIONS)
         if (folder / "shared.model").is_file():
-            both = Vocabulary.load(folder / "shared.model")
-            return cls(both, both)
+            both = load_vocabulary(folder / "shared.model")
+            return cls(both, both, **options)
         return cls(
-            Vocabulary.load(folder / "source.model"),
-            Vocabulary.load(folder / "target.model"),
+            load_vocabulary(folder / "source.model"),
+            load_vocabulary(folder / "target.model"),
+            **options,
         )
 
     def save(self, folder) -> None:
         folder = Path(folder)
+        options = {"max_pieces": self.max_pieces, "decoding": self.decoding}
+        if options != {"max_pieces": _MAX_PIECES, "decoding": {}}:
+            write_json(folder / _OPTIONS, {"format": _FORMAT} | options)
         if self.source_vocabulary is self.target_vocabulary:
-            (folder / "shared.model").write_bytes(self.source_vocabulary.proto)
+            self.source_vocabulary.save(folder / "shared.model")
             return
-        (folder / "source.model").write_bytes(self.source_vocabulary.proto)
-        (folder / "target.model").write_bytes(self.target_vocabulary.proto)
+        self.source_vocabulary.save(folder / "source.model")
+        self.target_vocabulary.save(folder / "target.model")
 
     @staticmethod
     def made_up(count: int, seed: int = 0) -> ParallelText:
@@ -190,9 +208,10 @@ class TranslationTask:
     @functools.cached_property
     def codecs(self):
         """The source and the target `TextCodec`."""
-        from zoo.data.text_codec import TextCodec
+        from zoo.data.table_codec import codec_of
 
-        return TextCodec(self.source_vocabulary), TextCodec(self.target_vocabulary)
+        sides = (self.source_vocabulary, self.target_vocabulary)
+        return tuple(codec_of(side, max_pieces=self.max_pieces) for side in sides)
 
     def encode(self, data: ParallelText, training: bool = False) -> TokenPairs:
         """Tokenizes with the graph's own operations.
@@ -282,6 +301,18 @@ class TranslationTask:
                 ("target_vocabulary", self.target_vocabulary),
             )
         }
+
+
+def _read_options(path: Path) -> dict:
+    if not path.is_file():
+        return {}
+    options = read_json(path)
+    if not isinstance(options, dict) or options.get("format") != _FORMAT:
+        raise ValueError(
+            f"{path} has another format than {_FORMAT}, the one that this version of "
+            "attention-zoo reads."
+        )
+    return {name: options[name] for name in ("max_pieces", "decoding")}
 
 
 def _sampled(vocabulary, texts, seed, best: Ragged, longest) -> Ragged:

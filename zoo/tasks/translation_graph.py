@@ -156,7 +156,7 @@ class TranslationGraph(tf.Module):
             covered = tf.reduce_sum(weights[:, :1], axis=2)
             cost = coverage_cost(covered, source_ids)[:, 0]
             ranked += options.coverage_penalty * cost
-        penalty = length_penalty(lengths, options.length_penalty)
+        penalty = length_penalty(lengths, options)
         return {
             "scores": scores,
             "log_probabilities": ranked * penalty,

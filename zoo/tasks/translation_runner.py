@@ -207,7 +207,7 @@ class TranslationRunner:
 
     def _options(self, options: dict):
         """Decoding options and those of the graph, from a user's by name."""
-        options = dict(options)
+        options = self.task.decoding | options
         replace = convert(
             "replace_unknown", options.pop("replace_unknown", False), bool
         )
