@@ -41,6 +41,8 @@ def save(
             "--precision, --language and --example go with --format hf."
         )
     with quiet_import():
+        import keras  # noqa: F401  (it loads TensorFlow, now and not later)
+
         from zoo.presets import load_preset
         from zoo.sharing import save_for_hub, save_for_keras
     with err.status("Reading"):

@@ -33,6 +33,8 @@ def trim(
 ) -> None:
     """Keep the pieces that a corpus needs, and those of single characters."""
     with quiet_import():
+        import keras  # noqa: F401  (it loads TensorFlow, now and not later)
+
         from zoo.presets import load_preset, save_preset
         from zoo.surgery import trim_vocabulary
         from zoo.surgery.corpora import texts_of
@@ -85,6 +87,8 @@ def extend(
             "--add is at least 1, and --side, of --pieces, source or target."
         )
     with quiet_import():
+        import keras  # noqa: F401  (it loads TensorFlow, now and not later)
+
         from zoo.presets import load_preset, save_preset
         from zoo.surgery import extend_vocabulary
         from zoo.surgery.corpora import texts_of

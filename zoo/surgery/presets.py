@@ -123,7 +123,10 @@ def extend_vocabulary(preset: Preset, pieces: Sequence[Sequence[str]]) -> Operat
             f"{len(pieces)}."
         )
     if not any(pieces):
-        raise ValueError("There is no new piece.")
+        raise ValueError(
+            "There is no new piece: whatever was given, or could be learnt from the "
+            "data, is in the vocabulary already."
+        )
     changes = [_extended(*given) for given in zip(vocabularies, pieces, strict=True)]
     return _changed(preset, changes, "extended")
 
