@@ -12,7 +12,8 @@ others across callers. Then:
 - swap: a new version is dropped in under load, then a damaged one;
 - kill: the server is killed under load and started anew.
 
-The whole ends by itself. Absolute times say more about the machine than about the
+The whole ends by itself, with exit status 1 if an answer was wrong or lost that should
+not have been. Absolute times say more about the machine than about the
 server; ratios are what to look at.
 """
 
@@ -319,7 +320,32 @@ def as_table(found: dict[str, dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
+def faults(found: dict) -> list[str]:
+    """What went wrong that nothing but a fault of the server explains."""
+    swap, kill = found["swap"], found["kill"]
+    parts = {name: found["load"][name] for name in ("alone", "joined")}
+    parts |= {"swap": swap, "kill": kill}
+    told = []
+    for name, one in parts.items():
+        if one["wrong"]:
+            told.append(f"{name}: {one['wrong']} wrong answers")
+        if one.get("failures"):
+            told.append(f"{name}: lost {one['failures']}")
+    told += [f"swap: no {name}" for name, done in swap.items() if done is False]
+    if swap["still served"] != ["2"]:
+        told.append(f"swap: served is {swap['still served']}, not version 2")
+    # While a server is down nobody can connect; one that starts says 503.
+    refused = kill["refused meanwhile"]
+    if bad := [name for name in refused if name.isdigit() and name != "503"]:
+        told.append(f"kill: refused with {', '.join(bad)}")
+    if not kill["answered after"]:
+        told.append("kill: no answer after it")
+    if kill["ended with"]:
+        told.append(f"kill: the server ended with {kill['ended with']}")
+    return told
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("presets", nargs="+")
     parser.add_argument("--seconds", type=float, default=60)
@@ -335,7 +361,11 @@ def main() -> None:
     print(table)
     if options.out:
         options.out.write_text(table, encoding="utf-8")
+    wrong = [f"{preset}: {of}" for preset, one in found.items() for of in faults(one)]
+    for line in wrong:
+        print(line, file=sys.stderr)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

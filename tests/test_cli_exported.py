@@ -64,6 +64,56 @@ def test_a_pair_without_a_tab_is_named(run, exported, asked):
     assert (code, "with a tab between" in err, asked) == (1, True, [])
 
 
+@pytest.fixture
+def compared(monkeypatch):
+    """Finds every export to answer as recorded."""
+    from zoo.export import check_export
+
+    monkeypatch.setattr(check_export, "check_export", lambda folder, site=None: {})
+
+
+def test_a_pair_is_asked_when_its_export_is_checked(run, exported, asked, compared):
+    inputs = {"texts": {}, "text_pairs": {}}
+    folder = exported(serving_default={"inputs": inputs})
+    code, out, err = run("check-export", folder, "--text", "a\tb")
+    assert (code, out) == (0, "a       b -> entails 0.750\n"), err
+    assert asked == [{"serving_default": {"texts": ["a"], "text_pairs": ["b"]}}]
+
+
+def test_a_model_of_another_task_is_answered_as_json(
+    run, exported, asked, compared, monkeypatch
+):
+    monkeypatch.setattr(f"{__name__}.ANSWER", {"loud": ["A", "B"], "sizes": [1, 1]})
+    folder = exported(serving_default={"inputs": {"texts": {}}})
+    code, out, err = run("check-export", folder, "--text", "a", "--text", "b")
+    lines = ['a -> {"loud": "A", "sizes": 1}', 'b -> {"loud": "B", "sizes": 1}']
+    assert (code, out.splitlines()) == (0, lines), err
+
+
+def test_what_a_model_does_not_take_is_named_before_the_check(
+    run, exported, asked, tmp_path
+):
+    (tmp_path / "x.png").touch()
+    folder = exported(serving_default={"inputs": {"texts": {}}})
+    code, _, err = run("check-export", folder, "--image", tmp_path / "x.png")
+    assert (code, "takes texts, and --image gives" in " ".join(err.split())) == (
+        1,
+        True,
+    )
+    code, _, err = run(
+        *("check-export", folder, "--text", "a", "--image", tmp_path / "x.png")
+    )
+    assert (code, "one of them" in " ".join(err.split())) == (2, True)
+    assert asked == []
+
+
+def test_a_foreign_savedmodel_cannot_be_checked(run, tmp_path):
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").touch()
+    code, _, err = run("check-export", tmp_path)
+    assert code == 1 and "zoo export did not write it" in " ".join(err.split())
+
+
 def test_a_foreign_savedmodel_says_nothing_of_itself(run, tmp_path):
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "saved_model.pb").touch()

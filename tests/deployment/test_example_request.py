@@ -1,5 +1,7 @@
+import base64
 import json
 import shlex
+import subprocess
 
 from zoo.deployment import DeployedModel
 from zoo.deployment.example_request import example_request
@@ -18,10 +20,15 @@ def test_a_request_survives_the_shell(made_export):
     assert words[4] == "localhost:8501/v1/models/it:predict"
 
 
-def test_an_image_is_named_and_not_written_out(made_export):
+def test_an_image_is_named_and_not_written_out(made_export, tmp_path):
     found = request_of(made_export, {"image_bytes": [{"b64": "aGk="}]})
     assert "aGk=" not in found
-    assert "photo.jpg" in found
+    assert "photo.jpg" in found and "-w" not in found
+    (tmp_path / "photo.jpg").write_bytes(bytes(range(256)) * 7)
+    made, _, _ = found.removeprefix("$ ").rpartition(" | curl")
+    done = subprocess.run(["sh", "-c", made], cwd=tmp_path, capture_output=True)
+    ((image,),) = json.loads(done.stdout)["inputs"].values()
+    assert base64.b64decode(image["b64"]) == bytes(range(256)) * 7
     assert found.endswith("localhost:8501/v1/models/it:predict")
 
 

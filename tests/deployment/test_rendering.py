@@ -1,5 +1,6 @@
 import ast
 import json
+import math
 
 import pytest
 
@@ -33,6 +34,31 @@ def test_scripts_are_python_without_this_package(texts):
                 assert all(alias.name.split(".")[0] != "zoo" for alias in node.names)
             if isinstance(node, ast.ImportFrom):
                 assert node.module.split(".")[0] != "zoo"
+
+
+def test_ray_makes_no_array_larger_than_a_request_may_be(texts):
+    import tensorflow as tf
+
+    tree = ast.parse(texts["ray_app.py"])
+    (function,) = (
+        node for node in tree.body if getattr(node, "name", "") == "from_proto"
+    )
+    names = {"math": math, "MOST_BYTES": 1000}
+    exec(compile(ast.Module([function], []), "ray_app.py", "exec"), names)
+    read = names["from_proto"]
+    for values in (["é", ""], [[1.5, 2.5]], [True]):
+        proto = tf.make_tensor_proto(values)
+        assert read("x", proto).tolist() == tf.make_ndarray(proto).tolist()
+    for value, most in ((b"", 125), (0.5, 250), (True, 1000)):
+        proto = tf.make_tensor_proto(value)
+        proto.tensor_shape.dim.add(size=most)
+        assert read("x", proto).shape == (most,)
+        proto.tensor_shape.dim[0].size += 1
+        with pytest.raises(ValueError, match="x is no tensor: more than 1000 bytes"):
+            read("x", proto)
+    proto.tensor_shape.dim[0].size = -1
+    with pytest.raises(ValueError, match="x has no shape"):
+        read("x", proto)
 
 
 def test_the_servers_own_reader_reads_models_config(texts):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import tensorflow as tf
 import zoo
 from zoo.export import Exportable, audit, export, next_version
 from zoo.export.check_export import answer_export, check_export, run_export
-from zoo.files import MANIFEST, read_json, write_json
+from zoo.files import MANIFEST, read_json
 from zoo.models import Transformer
 from zoo.tasks.translation import TranslationTask
 
@@ -39,16 +40,16 @@ def test_versions_count_up(tmp_path):
 
 
 def test_a_number_that_was_taken_meanwhile_is_left_alone(tmp_path, monkeypatch):
-    other = tmp_path / "model" / "1" / "saved_model.pb"
+    other, rename = tmp_path / "model" / "1" / "saved_model.pb", Path.rename
 
-    def write(path, content):
-        other.parent.mkdir()
-        other.write_bytes(b"another export's")
-        write_json(path, content)
+    def renamed(path, target):
+        if not other.exists():
+            other.parent.mkdir()
+            other.write_bytes(b"another export's")
+        return rename(path, target)
 
-    monkeypatch.setattr("zoo.export.write.write_json", write)
-    # As it was found before the other had it.
-    monkeypatch.setattr("zoo.export.write.next_version", lambda folder: 1)
+    # Between the look for a free number and the name.
+    monkeypatch.setattr(Path, "rename", renamed)
     exportable = _exportable(lambda numbers: {"out": numbers})
     assert export(exportable, tmp_path / "model").name == "2"
     assert other.read_bytes() == b"another export's"

@@ -7,7 +7,6 @@ import numpy as np
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
 from zoo.protocol.version_status import VersionStatus
-from zoo.serving.errors import ServingError
 from zoo.serving.model_versions import not_found
 
 
@@ -28,7 +27,7 @@ class StandInModels:
         self.let_go = threading.Event()
         self.error: Exception | None = None
         self.started = False
-        self.load_error: ServingError | None = None
+        self.load_error: BaseException | None = None
         self.unloaded = threading.Event()
         self.unloaded.set()
 

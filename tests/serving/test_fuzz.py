@@ -15,6 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
+from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
@@ -178,10 +180,10 @@ def test_any_path_is_answered_or_refused(rest, parts, method):
     _check(rest.request(method, path, content=b"{}"), method, path)
 
 
-def _send_raw(port, content):
+def _send_raw(port, content, seconds=0.05):
     """What comes back, if anything does before the server waits for more."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        connection.settimeout(0.05)
+        connection.settimeout(seconds)
         try:
             connection.sendall(content)
             return connection.recv(10_000)
@@ -204,14 +206,36 @@ def test_any_bytes_at_the_rest_port_are_refused(recorded_server, start, content,
     assert not answer.startswith(b"HTTP/1.1 5")
 
 
+DATA, HEADERS, SETTINGS = 0, 1, 4  # kinds of frames, RFC 9113
+
+
+def _frame_kinds(content):
+    """What each frame of HTTP/2 is: its length in 3 bytes, kind, 5 more, content."""
+    kinds = []
+    while len(content) >= 9:
+        kinds.append(content[3])
+        content = content[9 + int.from_bytes(content[:3], "big") :]
+    return kinds
+
+
 HTTP2_STARTS = [b"", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
 HTTP2_STARTS += [HTTP2_STARTS[1] + bytes.fromhex("000000040000000000")]
 
 
 @given(start=st.sampled_from(HTTP2_STARTS), content=st.binary(max_size=200))
 @_fuzzed(40)
-def test_any_bytes_at_the_grpc_port_are_refused(recorded_server, start, content):
-    _send_raw(recorded_server.grpc_port, start + content)
+def test_any_bytes_at_the_grpc_port_are_refused(
+    recorded_server, channel, start, content
+):
+    # The server's settings come first, whatever is sent.
+    answer = _send_raw(recorded_server.grpc_port, start + content, 10)
+    kinds = _frame_kinds(answer)
+    assert kinds[0] == SETTINGS
+    assert not {DATA, HEADERS} & set(kinds)
+    request = GetModelStatusRequest()
+    request.model_spec.name = "tiny"
+    status = ModelServiceStub(channel).GetModelStatus(request, timeout=20)
+    assert len(status.model_version_status) == 1
 
 
 def _grpc_code(call):

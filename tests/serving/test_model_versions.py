@@ -5,11 +5,11 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from zoo.serving.batching_parameters import BATCHING_FILE, BatchingParameters
+from zoo.files import BATCHING, WARM_UP
+from zoo.serving.batching_parameters import BatchingParameters
 from zoo.serving.errors import ServingError
 from zoo.serving.model_config import ModelConfig, VersionPolicy
 from zoo.serving.model_versions import ModelVersions
-from zoo.serving.warm_up import WARM_UP_FILE
 
 
 @pytest.fixture
@@ -134,8 +134,8 @@ def test_a_version_whose_warm_up_fails_never_serves(models, add):
     log = prediction_log_pb2.PredictionLog()
     log.predict_log.request.inputs["txt"].CopyFrom(tf.make_tensor_proto([b"a"]))
     folder = add(2)
-    (folder / WARM_UP_FILE).parent.mkdir(exist_ok=True)
-    with tf.io.TFRecordWriter(str(folder / WARM_UP_FILE)) as writer:
+    (folder / WARM_UP).parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(folder / WARM_UP)) as writer:
         writer.write(log.SerializeToString())
     model.poll()
     assert _answer(model) == b"a|1"
@@ -292,9 +292,9 @@ def test_a_versions_own_file_of_batching_goes_before_that_of_all(models, add):
     model = models(VersionPolicy(every=True), (), BatchingParameters(2))
     add(1)
     folder = add(2)
-    (folder / BATCHING_FILE).write_text("max_batch_size { value: 3 }", encoding="utf-8")
+    (folder / BATCHING).write_text("max_batch_size { value: 3 }", encoding="utf-8")
     bad = add(3)
-    (bad / BATCHING_FILE).write_text("max_batch_sise { value: 3 }", encoding="utf-8")
+    (bad / BATCHING).write_text("max_batch_sise { value: 3 }", encoding="utf-8")
     model.poll()
     told = {}
     for version in (1, 2):

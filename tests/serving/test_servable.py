@@ -256,10 +256,23 @@ def test_an_environment_that_an_export_asks_for_is_told(
 ):
     folder = shutil.copytree(tiny_versions / "1", tmp_path / "1")
     (folder / MANIFEST).parent.mkdir(exist_ok=True)
-    wanted = {"environment": {"ZOO_FAST": "1", "ZOO_SLOW": "0"}}
+    names = "TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA"
+    wanted = {"environment": {names[0]: "1", names[1]: "SSE41"}}
     (folder / MANIFEST).write_text(json.dumps(wanted), encoding="utf-8")
-    monkeypatch.setenv("ZOO_SLOW", "0")
+    monkeypatch.setenv(names[0], "0")
+    monkeypatch.setenv(names[1], "SSE41")
     Servable("tiny", 1, folder).close()
-    told = [record.getMessage() for record in caplog.records if "zoo" in record.name]
-    assert len(told) == 1
-    assert "ZOO_FAST=1" in told[0]
+    (told,) = [of.getMessage() for of in caplog.records if "zoo" in of.name]
+    assert "TF_ENABLE_ONEDNN_OPTS=1" in told
+
+
+def test_a_variable_that_no_export_may_ask_for_is_not_recommended(
+    tiny_versions, tmp_path, caplog
+):
+    folder = shutil.copytree(tiny_versions / "1", tmp_path / "1")
+    (folder / MANIFEST).parent.mkdir(exist_ok=True)
+    wanted = {"environment": {"LD_PRELOAD": "/tmp/a.so"}}
+    (folder / MANIFEST).write_text(json.dumps(wanted), encoding="utf-8")
+    Servable("tiny", 1, folder).close()
+    (told,) = [of.getMessage() for of in caplog.records if "zoo" in of.name]
+    assert "asks for 'LD_PRELOAD'" in told and "set it" not in told

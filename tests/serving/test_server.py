@@ -309,6 +309,20 @@ def test_models_that_do_not_load_leave_both_ports_free():
     assert not models.started and not server.ready
 
 
+@pytest.mark.parametrize(
+    ("error", "is_waited_for"),
+    [(ServingError("NOT_FOUND", "no such model"), True), (KeyboardInterrupt(), False)],
+)
+def test_only_who_interrupts_a_start_does_not_wait_for_a_load(error, is_waited_for):
+    models = StandInModels()
+    models.load_error = error
+    models.unloaded.clear()
+    threading.Timer(0.8, models.unloaded.set).start()
+    with pytest.raises(type(error)):
+        Server(models, rest_port=0, grpc_port=0).start()
+    assert models.unloaded.is_set() == is_waited_for
+
+
 def test_what_is_not_offered_says_so():
     from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest
     from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest

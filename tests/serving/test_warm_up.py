@@ -5,15 +5,16 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
+from zoo.files import WARM_UP
 from zoo.serving.errors import ServingError
 from zoo.serving.servable import Servable
-from zoo.serving.warm_up import WARM_UP_FILE, warm_up
+from zoo.serving.warm_up import warm_up
 
 
 @pytest.fixture
 def folder(tiny_versions, tmp_path):
     folder = shutil.copytree(tiny_versions / "1", tmp_path / "1")
-    (folder / WARM_UP_FILE).parent.mkdir(exist_ok=True)
+    (folder / WARM_UP).parent.mkdir(exist_ok=True)
     return folder
 
 
@@ -54,7 +55,7 @@ def _of_examples(kind):
 
 
 def _write(folder, *logs):
-    with tf.io.TFRecordWriter(str(folder / WARM_UP_FILE)) as writer:
+    with tf.io.TFRecordWriter(str(folder / WARM_UP)) as writer:
         for log in logs:
             content = log if isinstance(log, bytes) else log.SerializeToString()
             writer.write(content)
@@ -121,14 +122,14 @@ def test_a_bad_record_fails_the_load(folder, bad, code, told):
 
 
 def test_a_file_that_is_no_tfrecord_fails_the_load(folder):
-    (folder / WARM_UP_FILE).write_bytes(b"no records at all, but long enough")
+    (folder / WARM_UP).write_bytes(b"no records at all, but long enough")
     with pytest.raises(ServingError, match="TFRecord format") as raised:
         Servable("tiny", 1, folder)
     assert raised.value.code == "DATA_LOSS"
 
 
 def test_too_many_records_fail_the_load(folder, monkeypatch):
-    monkeypatch.setattr("zoo.serving.warm_up.MOST_RECORDS", 3)
+    monkeypatch.setattr("zoo.serving.warm_up.MOST_WARM_UP_RECORDS", 3)
     _write(folder, *[_predict("text", [b"a"])] * 3)
     Servable("tiny", 1, folder).close()
     _write(folder, *[_predict("text", [b"a"])] * 4)

@@ -1,16 +1,16 @@
 """The command that writes deployments."""
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from zoo.cli.console import err, out, quiet_import
+from zoo.cli.console import err, out
 from zoo.cli.exported import is_export
 from zoo.cli.options import Set, pairs_of
-from zoo.presets import find_test_split, preset_folder
+from zoo.cli.sources import exported_preset, models_of
+from zoo.files import exports_in
 
 
 def deploy(
@@ -48,7 +48,12 @@ def deploy(
     ] = "float32",
     settings: Set = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace the deployment that is there.")
+        bool,
+        typer.Option(
+            "--replace",
+            help="Replace the deployment that is there, if nothing of yours would be "
+            "lost.",
+        ),
     ] = False,
 ) -> None:
     """Write a folder with which exports are deployed: by Docker, on Kubernetes and
@@ -62,10 +67,14 @@ def deploy(
         write_deployment,
     )
 
-    sources = _sources(models)
+    sources = models_of(models)
     versions = _labels(labels, sources)
     folder = folder.absolute()
-    check_writable(folder, replace)
+    there = {
+        each: exports_in(source) if is_export(source) else None
+        for each, source in sources.items()
+    }
+    check_writable(folder, there, replace)
     for each in sources:
         check_name(each)
     name = name or folder.name
@@ -95,27 +104,6 @@ def deploy(
     out.print(str(folder), markup=False, highlight=False, soft_wrap=True)
 
 
-def _sources(models: list[str]) -> dict[str, str]:
-    """Exports and presets by the names to deploy them under, checked to be there."""
-    found: dict[str, str] = {}
-    for model in models:
-        name, equals, source = model.partition("=")
-        if not equals:
-            name, source = Path(model).name, model
-        if name in found:
-            raise typer.BadParameter(
-                f"Two models are called {name}: give one another name, as NAME=SOURCE."
-            )
-        if (Path(source) / "saved_model.pb").is_file():
-            raise typer.BadParameter(
-                f"{source} is one version: name the folder that it lies in."
-            )
-        if not is_export(source):
-            preset_folder(source)
-        found[name] = source
-    return found
-
-
 def _labels(labels: list[str] | None, sources: dict) -> dict[str, dict[str, int]]:
     """Reads --label NAME/LABEL=VERSION."""
     found: dict[str, dict[str, int]] = {}
@@ -138,17 +126,6 @@ def _base_path(name: str, source: str, work: Path, weights: str, settings) -> Pa
     """Where a model's exports lie, made of a preset if need be."""
     if is_export(source):
         return Path(source)
-    if weights == "int8":
-        # Read when TensorFlow is imported.
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    with quiet_import():
-        from zoo.pretrained import load
-
-        trained = load(source)
-    own = find_test_split(preset_folder(source))
-    typical = ()
-    if weights == "int8" and own is not None:
-        typical = trained.task.read_back(own).sources
-    with err.status(f"Exporting {name}"):
-        trained.export(work / name, weights, typical, **pairs_of(settings, "--set"))
+    options = pairs_of(settings, "--set")
+    exported_preset(source, work / name, weights, **options)
     return work / name

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from zoo.cli.options import columns_of
-from zoo.files import MANIFEST, read_json
+from zoo.files import GRAPH, LABELS, MANIFEST, exports_in, read_json
 
 _BATCH = 64
 
@@ -11,7 +11,7 @@ _BATCH = 64
 def is_export(source: str) -> bool:
     """Whether a folder holds a SavedModel and is no preset."""
     folder = Path(source)
-    found = [*folder.glob("saved_model.pb"), *folder.glob("*/saved_model.pb")]
+    found = (folder / GRAPH).is_file() or exports_in(folder)
     return bool(found) and not (folder / "config.json").is_file()
 
 
@@ -65,22 +65,35 @@ def exported_highlight(folder, text: str):
     from zoo.answers import highlight_of
     from zoo.export.check_export import run_export
 
-    inputs = {"texts": [text]}
-    if takes_pairs(folder, "with_attention"):
-        first, tab, second = text.partition("\t")
-        if not tab:
-            raise ValueError(
-                "The model is for pairs of texts: write them with a tab between."
-            )
-        inputs, text = {"texts": [first], "text_pairs": [second]}, f"{first}\n{second}"
+    inputs = texts_input(folder, [text], "with_attention")
     answer = run_export(folder, {"with_attention": inputs})["with_attention"]
-    return highlight_of(text, answer)
+    return highlight_of("\n".join(column[0] for column in inputs.values()), answer)
 
 
-def takes_pairs(folder, signature: str) -> bool:
-    """Whether a signature of an export wants a second text for each."""
+def texts_input(
+    folder, texts: list[str], signature: str = "serving_default"
+) -> dict[str, list[str]]:
+    """The input of a signature that reads texts, or pairs of them.
+
+    Args:
+        folder: an export.
+        texts: of a model for pairs, each two with a tab between.
+        signature: its name.
+
+    Raises:
+        ValueError: a pair without a tab.
+    """
     found = manifest_of(folder)["signatures"].get(signature, {})
-    return "text_pairs" in found.get("inputs", ())
+    if "text_pairs" not in found.get("inputs", ()):
+        return {"texts": texts}
+    pairs = [text.partition("\t") for text in texts]
+    if wrong := [first for first, tab, _ in pairs if not tab]:
+        raise ValueError(
+            "The model is for pairs of texts: write them with a tab between. "
+            f"Received: {wrong[0]}"
+        )
+    firsts, _, seconds = map(list, zip(*pairs, strict=True))
+    return {"texts": firsts, "text_pairs": seconds}
 
 
 def _answers(folder, texts: list[str], name: str, pairs=()) -> list:
@@ -127,5 +140,5 @@ def _names(folder) -> tuple[str, ...]:
     """The labels of an export; of very many, its manifest does not list them."""
     from zoo.export.check_export import version_folder
 
-    path = version_folder(folder) / "assets.extra" / "labels.txt"
+    path = version_folder(folder) / LABELS
     return tuple(path.read_text(encoding="utf-8").split("\n")[:-1])

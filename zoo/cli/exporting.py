@@ -1,15 +1,17 @@
 """Commands that export and prove an export, and the demo of everything."""
 
-import os
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from zoo.cli.console import err, out, print_json, quiet_import
-from zoo.cli.images import as_base64
+from zoo.cli.exported import manifest_of, texts_input
+from zoo.cli.images import images_input
 from zoo.cli.options import Json, Set, Source, pairs_of
-from zoo.presets import find_test_split, preset_folder
+from zoo.cli.sources import exported_preset
+from zoo.presets import preset_folder
 
 
 def export(
@@ -29,24 +31,10 @@ def export(
     settings: Set = None,
 ) -> None:
     """Write a SavedModel for TF Serving as the next version in a folder."""
-    own = find_test_split(preset_folder(preset))
-    if weights == "int8":
-        # Read when TensorFlow is imported.
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    elif watch is not None:
+    if watch is not None and weights != "int8":
         raise typer.BadParameter("--watch goes with --weights int8.")
-    with quiet_import():
-        from zoo.pretrained import load
-
-        trained = load(preset)
-    texts = ()
-    if watch is not None:
-        texts = trained.task.read(watch).sources
-    elif weights == "int8" and own is not None:
-        texts = trained.task.read_back(own).sources
-    with err.status("Exporting"):
-        options = pairs_of(settings, "--set")
-        version = trained.export(folder, weights, texts, server, **options)
+    options = pairs_of(settings, "--set")
+    version = exported_preset(preset, folder, weights, watch, server, **options)
     err.print(f"Exported, audited and warmed up: {version}")
     out.print(str(version), markup=False, highlight=False, soft_wrap=True)
 
@@ -54,7 +42,10 @@ def export(
 def check_export(
     folder: Annotated[Path, typer.Argument(help="An export, or a folder of versions.")],
     text: Annotated[
-        list[str] | None, typer.Option(help="Also answer this text; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="Also answer this text, a pair's two with a tab between; repeatable."
+        ),
     ] = None,
     image: Annotated[
         list[Path] | None,
@@ -69,13 +60,16 @@ def check_export(
     """Load an export in a clean process and compare with what was recorded."""
     from zoo.export.check_export import check_export, run_export, version_folder
 
+    if text and image:
+        raise typer.BadParameter("Pass --text or --image: a model takes one of them.")
+    asked = [*(text or []), *(image or [])]
+    inputs = _inputs(folder, text, image) if asked else {}
     with err.status("Checking in a clean process"):
         report = {
             "export": str(version_folder(folder)),
             "signatures": check_export(folder, site),
         }
-        if text or image:
-            inputs = {"texts": text} if text else {"image_bytes": _files(image)}
+        if inputs:
             request = {"serving_default": inputs}
             report["answers"] = run_export(folder, request, site)["serving_default"]
     if as_json:
@@ -86,27 +80,40 @@ def check_export(
             f"{found['largest_difference']:.1e}; warm-up records replayed: "
             f"{found['warm_up_records']}"
         )
-    asked = [*(text or []), *(image or [])]
-    for one, answer in zip(asked, _plain(report.get("answers", {})), strict=True):
+    lines = _plain(report["answers"], len(asked)) if inputs else []
+    for one, answer in zip(asked, lines, strict=True):
         out.print(f"{one} -> {answer}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _files(images: list[Path]) -> list[dict]:
-    """Image files as JSON has them."""
-    if missing := [str(image) for image in images if not image.is_file()]:
-        raise FileNotFoundError(f"No such image: {', '.join(missing)}.")
-    return [as_base64(image.read_bytes()) for image in images]
+def _inputs(folder, texts, images) -> dict:
+    """What the signature that serves is asked, as JSON has it."""
+    given = images_input(images) if images else texts_input(folder, texts)
+    found = manifest_of(folder)["signatures"].get("serving_default", {})
+    if set(given) != set(found.get("inputs", ())):
+        raise ValueError(
+            f"{folder} takes {', '.join(found.get('inputs', ())) or 'nothing'}, and "
+            f"--{'image' if images else 'text'} gives {', '.join(given)}."
+        )
+    return given
 
 
-def _plain(answers: dict) -> list:
-    """What an export answered, one line a text or image."""
+def _plain(answers: dict, count: int) -> list:
+    """What an export answered, one line for each of `count` texts or images."""
     if "boxes" in answers:
         rows = (answers[key] for key in ("labels", "scores", "boxes", "count"))
         return [_objects(*row) for row in zip(*rows, strict=True)]
     if "labels" in answers:
         pairs = zip(answers["labels"], answers["scores"], strict=True)
         return [f"{labels[0]} {scores[0]:.3f}" for labels, scores in pairs]
-    return answers.get("translations") or answers.get("values") or []
+    for name in ("translations", "values"):
+        if name in answers:
+            return answers[name]
+    return [
+        json.dumps(
+            {name: rows[n] for name, rows in answers.items()}, ensure_ascii=False
+        )
+        for n in range(count)
+    ]
 
 
 def _objects(labels, scores, boxes, count) -> str:

@@ -63,6 +63,17 @@ def exported_attention(folder, image):
     return DetectionAttention.of(row, file, str(image))
 
 
+def images_input(images: list[Path]) -> dict[str, list[dict]]:
+    """The input of a signature that reads image files.
+
+    Raises:
+        FileNotFoundError: one is not there.
+    """
+    if missing := [str(image) for image in images if not image.is_file()]:
+        raise FileNotFoundError(f"No such image: {', '.join(missing)}.")
+    return {"image_bytes": [as_base64(image.read_bytes()) for image in images]}
+
+
 def as_base64(file: bytes) -> dict:
     """A file's bytes as JSON has them."""
     import base64

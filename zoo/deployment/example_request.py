@@ -20,8 +20,9 @@ def example_request(model: DeployedModel, signature: str = "serving_default") ->
         return f"$ curl {address}/metadata"
     if list(sample) == ["image_bytes"]:
         return (
+            # Without the option for long lines, which not every base64 has.
             """$ (printf '{"inputs": {"image_bytes": [{"b64": "'; """
-            """base64 -w0 photo.jpg; printf '"}]}}') | """
+            """base64 < photo.jpg | tr -d '\\n'; printf '"}]}}') | """
             f"curl --data-binary @- {address}:predict"
         )
     first = {name: values[:1] for name, values in sample.items()}

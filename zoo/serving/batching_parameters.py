@@ -5,9 +5,6 @@ import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-# Of one version, in its folder beside saved_model.pb.
-BATCHING_FILE = "batching_params.pbtxt"
-
 
 @dataclass(frozen=True)
 class BatchingParameters:

@@ -4,21 +4,17 @@ import logging
 import os
 from pathlib import Path
 
-from zoo.files import MANIFEST, read_json
+from zoo.environment import read_environment
 
 _log = logging.getLogger(__name__)
 
 
 def tell_environment(folder: Path) -> None:
     """Says which variables of the environment an export asks for and lacks."""
-    path = folder / MANIFEST
-    if not path.is_file():
-        return
     try:
-        manifest = read_json(path)
-        wanted = dict(manifest.get("environment", {}))
-    except (ValueError, TypeError, AttributeError) as error:
-        _log.warning("%s is not readable: %s", path, error)
+        wanted = read_environment(folder)
+    except (OSError, ValueError) as error:
+        _log.warning("%s", error)
         return
     for name, value in wanted.items():
         if os.environ.get(name) != value:

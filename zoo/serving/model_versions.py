@@ -6,12 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from zoo.files import BATCHING
 from zoo.protocol.version_status import VersionStatus
-from zoo.serving.batching_parameters import (
-    BATCHING_FILE,
-    BatchingParameters,
-    read_batching,
-)
+from zoo.serving.batching_parameters import BatchingParameters, read_batching
 from zoo.serving.errors import ServingError, as_serving_error, invalid
 from zoo.serving.metrics import Metrics
 from zoo.serving.model_config import ModelConfig
@@ -231,7 +228,7 @@ class ModelVersions:
         _log.info("Version %s of %s is available", version, name)
 
     def _batching_of(self, folder: Path) -> BatchingParameters | None:
-        path = folder / BATCHING_FILE
+        path = folder / BATCHING
         if not path.is_file():
             return self._batching
         try:

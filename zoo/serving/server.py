@@ -92,13 +92,14 @@ class Server:
             self._models.wait(load_seconds)
             self._grpc.start()
             self._serve_rest(listener)
-        except BaseException:
+        except BaseException as error:
             listener.close()
             if self._grpc is not None:
                 # Only one that was started gives its port back.
                 with contextlib.suppress(ValueError):
                     self._grpc.start()
-            self.stop(0)
+            # Who interrupts a load does not wait for its end.
+            self.stop() if isinstance(error, Exception) else self.stop(0)
             raise
         self.ready = True
         return self

@@ -4,7 +4,9 @@ import os
 import time
 from pathlib import Path
 
-_GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
+from zoo.files import GRAPH, versions_in
+
+_GRAPHS = (GRAPH, "saved_model.pbtxt")
 
 
 class VersionFolders:
@@ -32,12 +34,7 @@ class VersionFolders:
         Raises:
             OSError: the base path is not there, or not readable.
         """
-        with os.scandir(self.base_path) as entries:
-            return {
-                int(entry.name): Path(entry.path)
-                for entry in sorted(entries, key=lambda entry: entry.name)
-                if _is_version(entry.name) and entry.is_dir()
-            }
+        return versions_in(self.base_path)
 
     def files(self, version: int, folder: Path) -> tuple | None:
         """Names, sizes and times of a version's files; none while it is written."""
@@ -65,16 +62,11 @@ class VersionFolders:
             return ""
         if found is None:
             return "some of its files cannot be read"
-        return f"it has no {_GRAPHS[0]} that can be read"
+        return f"it has no {GRAPH} that can be read"
 
 
 def _has_graph(files: tuple | None) -> bool:
     return any(name in _GRAPHS for name, *_ in files or ())
-
-
-def _is_version(name: str) -> bool:
-    """Whether a folder's name is a number of 63 bits, as a request can name it."""
-    return name.isascii() and name.isdigit() and len(name) < 30 and int(name) < 2**63
 
 
 def _files(folder: Path) -> tuple | None:

@@ -1,16 +1,14 @@
 """Requests that a version answers before it is served."""
 
 import logging
-from pathlib import Path
 
 import tensorflow as tf
 
+from zoo.files import MOST_WARM_UP_RECORDS, WARM_UP
 from zoo.serving.errors import ServingError, as_serving_error, invalid
 from zoo.serving.serialized_examples import serialized_examples
 from zoo.serving.tensor_protos import read_proto
 
-WARM_UP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
-MOST_RECORDS = 1000
 _MOST_BYTES = 1 << 30  # of a tensor
 _log = logging.getLogger(__name__)
 
@@ -28,15 +26,15 @@ def warm_up(servable) -> int:
         ServingError: the file is not readable, holds more than 1000 records, or one of
             them fails. A server that stops here keeps the older version.
     """
-    path = servable.folder / WARM_UP_FILE
+    path = servable.folder / WARM_UP
     if not path.is_file():
         return 0
     done = 0
     for record in _records(path):
-        if done == MOST_RECORDS:
+        if done == MOST_WARM_UP_RECORDS:
             raise invalid(
-                f"Number of warmup records exceeds the maximum ({MOST_RECORDS}) "
-                f"at {path}"
+                "Number of warmup records exceeds the maximum "
+                f"({MOST_WARM_UP_RECORDS}) at {path}"
             )
         try:
             _replay(servable, record)
