@@ -53,11 +53,6 @@ def _named(text: str) -> tuple[str, str]:
     return Path(text).resolve().name, text
 
 
-def use_int8_kernels() -> None:
-    """Lets TensorFlow compute int8 as it will be served; before it is imported."""
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-
-
 def exported_preset(
     preset: str,
     folder: Path,
@@ -78,7 +73,8 @@ def exported_preset(
     """
     own = find_test_split(preset_folder(preset))
     if weights == "int8":
-        use_int8_kernels()
+        # Read when TensorFlow is imported.
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with quiet_import():
         from zoo.pretrained import load
 
