@@ -88,7 +88,8 @@ def test_many_empty_members_are_refused_soon():
 
 
 @pytest.mark.parametrize(
-    "body", [b"12345", gzip.compress(b"1", mtime=0)[:-1], gzip.compress(b"1") + b"2"]
+    "body",
+    [b"12345", gzip.compress(b"1", mtime=0)[:-1], gzip.compress(b"1", mtime=0) + b"2"],
 )
 def test_a_damaged_body_is_refused(body):
     with pytest.raises(BodyRefused, match="not gzip") as refused:
