@@ -112,6 +112,19 @@ def test_a_classifier_keeps_its_head_and_its_labels(
         assert answer.label == pytest.approx(outputs[0], abs=1e-5)
 
 
+@pytest.mark.parametrize("problem", [None, "multi_label_classification"])
+def test_labels_without_names_are_numbered(problem, random, tmp_path):
+    """A config leaves out the names of two labels that have none of their own."""
+    config = BERT | {"problem_type": problem}
+    folder = checkpoints.write(tmp_path / "bert", config, bert_arrays(random, 2))
+    assert convert(folder).task.labels.names == ("LABEL_0", "LABEL_1")
+
+
+def test_one_output_without_a_name_is_a_number(random, tmp_path):
+    folder = checkpoints.write(tmp_path / "bert", BERT, bert_arrays(random, 1))
+    assert convert(folder).task.labels.kind == "regression"
+
+
 def distilled(name):
     """A tensor's name in DistilBERT's layout."""
     for ours, theirs in (

@@ -93,7 +93,7 @@ def convert_bert(folder) -> Preset:
     arrays = _plain_names(read_hub_arrays(folder), kind)
     _check_sizes(config, arrays, kind, folder)
     has_head = "classifier.weight" in arrays
-    labels = _labels(config) if has_head else None
+    labels = _labels(config, arrays["classifier.weight"]) if has_head else None
     recipe = registry.get(
         "text_classification_bert", **_options(config, kind, has_head, labels)
     )
@@ -198,9 +198,11 @@ def _options(config: dict, kind: str, has_head: bool, labels) -> dict:
     return options
 
 
-def _labels(config: dict) -> LabelSet:
-    """The labels of a classifier, in the order of its outputs."""
-    names = config.get("id2label") or {}
+def _labels(config: dict, weight) -> LabelSet:
+    """The labels of a classifier, in the order of its outputs: the rows of `weight`."""
+    # Two labels without names of their own are left out of a config.
+    usual = {str(number): f"LABEL_{number}" for number in range(len(weight))}
+    names = config.get("id2label") or usual
     names = [names[key] for key in sorted(names, key=int)]
     kinds = {"multi_label_classification": "multi", "regression": "regression"}
     kind = kinds.get(config.get("problem_type"), "single")
