@@ -14,6 +14,10 @@ class NotThere(ConnectionError):
     """What a client raises that has no network."""
 
 
+def _matches(name: str, patterns: list[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
 class Hub:
     """Repositories by name, a cache, and what was uploaded.
 
@@ -61,7 +65,7 @@ class Hub:
         folder = self._found(name)
         blobs = place.parents[1] / "blobs"
         for file in self.list_repo_files(name):
-            if any(fnmatch.fnmatchcase(file, one) for one in allow_patterns):
+            if _matches(file, allow_patterns):
                 (place / file).parent.mkdir(parents=True, exist_ok=True)
                 blobs.mkdir(exist_ok=True)
                 blob = blobs / file.replace("/", "--")
@@ -90,12 +94,18 @@ class Hub:
         if not name.startswith(f"{self.user}/"):
             raise self._error("HfHubHTTPError", 403)
 
-    def upload_folder(self, repo_id, folder_path, allow_patterns, commit_message):
+    def upload_folder(
+        self, repo_id, folder_path, allow_patterns, delete_patterns, commit_message
+    ):
         self.calls.append(("upload", repo_id, commit_message))
         target = self.cache.parent / "there" / repo_id
+        for path in [*target.rglob("*")]:
+            name = path.relative_to(target).as_posix()
+            if path.is_file() and _matches(name, delete_patterns):
+                path.unlink()
         for path in Path(folder_path).rglob("*"):
             name = path.relative_to(folder_path).as_posix()
-            if path.is_file() and name in allow_patterns:
+            if path.is_file() and _matches(name, allow_patterns):
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target / name)
         self.repositories[repo_id] = target

@@ -131,7 +131,7 @@ def _fetch_hugging_face(address: str, name: str, revision: str | None) -> Fetche
         files = needed_files(
             huggingface_hub.HfApi().list_repo_files(name, revision=revision)
         )
-        given = {"allow_patterns": [_literal(file) for file in files]}
+        given = {"allow_patterns": [literal_pattern(file) for file in files]}
         folder = huggingface_hub.snapshot_download(name, revision=revision, **given)
     except errors.GatedRepoError as error:
         raise ValueError(
@@ -156,13 +156,13 @@ def _cached(client, address: str, name: str, revision: str | None, error) -> str
     except Exception:
         raise ConnectionError(
             f"{address} is not in the cache of huggingface_hub, and the hub does not "
-            f"answer ({_first_line(error)}). Where there is a network, run "
+            f"answer ({first_line(error)}). Where there is a network, run "
             f"hf download {name} --local-dir {name.rpartition('/')[2]}, bring that "
             "folder here and name it instead."
         ) from error
 
 
-def _literal(name: str) -> str:
+def literal_pattern(name: str) -> str:
     """A name as a pattern that matches nothing else."""
     return re.sub(r"([*?[])", r"[\1]", name)
 
@@ -187,7 +187,7 @@ def _fetch_kaggle(address: str, handle: str) -> Fetched:
         folder = Path(kagglehub.model_download(handle))
     except Exception as error:
         raise ConnectionError(
-            f"{address} cannot be fetched: {_first_line(error)} If this machine has no "
+            f"{address} cannot be fetched: {first_line(error)} If this machine has no "
             "network, fetch the model where there is one (its page has a button, or "
             f"kagglehub.model_download({handle!r})), bring the folder here and name it "
             "instead."
@@ -195,6 +195,7 @@ def _fetch_kaggle(address: str, handle: str) -> Fetched:
     return Fetched(folder, handle, address)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says, short; its kind if it says nothing."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0][:200]
