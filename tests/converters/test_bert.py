@@ -282,6 +282,17 @@ def test_the_command_leaves_nothing_half_written(run, tmp_path, message):
     assert [path.name for path in tmp_path.iterdir()] == ["bert"]
 
 
+def test_what_is_there_is_not_overwritten(run, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "precious").touch()
+    for place in ("mine", "mine/precious"):
+        # The source is not there, either: nothing was read.
+        code, out, err = run("convert", tmp_path / "x", "--out", tmp_path / place)
+        assert (code, out) == (1, "")
+        assert "holds something already" in err
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["precious"]
+
+
 # Beside the library that they come from
 
 
