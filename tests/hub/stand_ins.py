@@ -25,6 +25,8 @@ class Hub:
         repositories: folders by "owner/name".
         cache: the client's own.
         online: whether it answers.
+        keeps_lists: whether the cache knows which files there are, as that of newer
+            clients does.
         user: who is logged in.
         calls: what it was asked, in order.
     """
@@ -33,8 +35,10 @@ class Hub:
         self.repositories: dict[str, Path] = {}
         self.cache = cache
         self.online = True
+        self.keeps_lists = True
         self.user: str | None = "me"
         self.calls: list[tuple] = []
+        self.lists: dict[str, list[str]] = {}
 
     @property
     def client(self):
@@ -44,6 +48,7 @@ class Hub:
         made.errors = errors
         made.HfApi = lambda: self
         made.snapshot_download = self.snapshot_download
+        made.get_cached_repo_tree = self.get_cached_repo_tree
         return made
 
     def list_repo_files(self, name, revision=None):
@@ -63,6 +68,7 @@ class Hub:
                 return str(place)
             raise FileNotFoundError("not in the cache")
         folder = self._found(name)
+        self.lists[name] = self.list_repo_files(name)
         blobs = place.parents[1] / "blobs"
         for file in self.list_repo_files(name):
             if _matches(file, allow_patterns):
@@ -73,6 +79,11 @@ class Hub:
                 (place / file).unlink(missing_ok=True)
                 (place / file).symlink_to(blob)
         return str(place)
+
+    def get_cached_repo_tree(self, name, revision=None):
+        if not self.keeps_lists or name not in self.lists:
+            raise LookupError("no list")
+        return [types.SimpleNamespace(path=path) for path in self.lists[name]]
 
     def _found(self, name):
         if not self.online:

@@ -1,8 +1,12 @@
 """Checkpoints on Hugging Face's hub and on Kaggle, as folders on this machine."""
 
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+
+from zoo.hub.cached import cached_snapshot, is_unreachable
+from zoo.hub.patterns import literal_pattern
 
 HUGGING_FACE, KAGGLE = "hf://", "kaggle://"
 _REPOSITORY = re.compile(
@@ -26,6 +30,10 @@ _BESIDE = re.compile(
     r"(vocabulary|assets)/[\w./-]*"
 )
 _INDEX = ".index.json"
+
+
+class HubWarning(UserWarning):
+    """A hub that does not answer, where the cache will do."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +85,11 @@ def fetch(source: str) -> Fetched:
     Raises:
         ImportError: the client is not installed.
         ValueError: no such form, or no such checkpoint.
-        ConnectionError: it is not in the cache, and the hub does not answer; the
-            message says how to fetch it elsewhere.
+        ConnectionError: the hub refuses; or does not answer, and not all that is needed
+            is in the cache: the message says how to fetch it elsewhere.
+
+    Warns:
+        HubWarning: the hub does not answer, and the cache is used.
     """
     source = str(source)
     if source.startswith(HUGGING_FACE):
@@ -151,20 +162,25 @@ def _fetch_hugging_face(address: str, name: str, revision: str | None) -> Fetche
 
 def _cached(client, address: str, name: str, revision: str | None, error) -> str:
     """What an earlier conversion fetched, when the hub does not answer."""
-    try:
-        return client.snapshot_download(name, revision=revision, local_files_only=True)
-    except Exception:
+    if not is_unreachable(error):
         raise ConnectionError(
-            f"{address} is not in the cache of huggingface_hub, and the hub does not "
-            f"answer ({first_line(error)}). Where there is a network, run "
+            f"{address} cannot be fetched ({first_line(error)})."
+        ) from error
+    folder = cached_snapshot(client, name, revision, needed_files)
+    if folder is None:
+        raise ConnectionError(
+            f"{address} is not as a whole in the cache of huggingface_hub, and the hub "
+            f"does not answer ({first_line(error)}). Where there is a network, run "
             f"hf download {name} --local-dir {name.rpartition('/')[2]}, bring that "
             "folder here and name it instead."
         ) from error
-
-
-def literal_pattern(name: str) -> str:
-    """A name as a pattern that matches nothing else."""
-    return re.sub(r"([*?[])", r"[\1]", name)
+    warnings.warn(
+        f"The hub does not answer ({first_line(error)}): {address} is taken from the "
+        "cache of huggingface_hub, as it was when it was fetched.",
+        HubWarning,
+        stacklevel=4,
+    )
+    return folder
 
 
 def _commit(folder) -> str | None:

@@ -2,12 +2,8 @@
 
 from pathlib import Path
 
-from zoo.hub.sources import (
-    HUGGING_FACE,
-    first_line,
-    literal_pattern,
-    repository_of,
-)
+from zoo.hub.patterns import literal_pattern
+from zoo.hub.sources import HUGGING_FACE, first_line, repository_of
 from zoo.presets import HUB_WEIGHTS, WEIGHTS
 
 _NEEDED = ("README.md", "config.json", HUB_WEIGHTS)
