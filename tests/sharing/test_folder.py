@@ -151,9 +151,19 @@ def test_licences_have_the_hub_s_names():
         ("mitigated", "other"),
         ("CC BY-SA 4.0 (weights)", "cc-by-sa-4.0"),
         ("CC BY 4.0", "cc-by-4.0"),
+        ("mpl-2.0 (model card)", "mpl-2.0"),
+        ("Mozilla Public License Version 2.0 (LICENSE)", "mpl-2.0"),
+        ("Apache License, Version 2.0 (LICENSE)", "apache-2.0"),
         ("unknown: see the source", "unknown"),
     ):
         assert licence_id(licence) == name
+
+
+def test_a_notice_that_is_to_be_kept_is_kept():
+    """Those of Mozilla's models ask for it."""
+    text = readme({"notice": "Keep this."}, "a", "translation")
+    assert "## Notice\n\nKeep this.\n" in text
+    assert "Notice" not in readme({}, "a", "translation")
 
 
 # Pushing
