@@ -10,6 +10,7 @@ import tensorflow as tf
 from tests.converters import checkpoints
 from tests.converters.checkpoints import BERT, HEADS, LAYERS, PIECES, bert_arrays
 from tests.references import bert
+from zoo import registry
 from zoo.converters import convert
 from zoo.presets import load_preset
 from zoo.pretrained import Pretrained
@@ -222,6 +223,9 @@ REFUSED = {
     "word embeddings for 16 pieces: the tokenizer's files": lambda c, a: a.update(
         {"embeddings.word_embeddings.weight": np.zeros((9, 12), "float32")}
     ),
+    "Of another shape: classifier.weight is": lambda c, a: a.update(
+        {"classifier.weight": np.zeros((3, 13), "float32")}
+    ),
     "Of another shape: embeddings.word_embeddings.weight is": lambda c, a: a.update(
         {"embeddings.word_embeddings.weight": np.zeros((16, 13), "float32")}
     ),
@@ -257,6 +261,26 @@ def test_a_shard_that_is_missing_and_a_damaged_one_are_refused(random, tmp_path)
 def test_no_folder_at_all_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="No such checkpoint"):
         convert(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "embeddings.word_embeddings.weight",
+        "embeddings.position_embeddings.weight",
+        "embeddings.token_type_embeddings.weight",
+        "encoder.layer.1.intermediate.dense.weight",
+    ],
+)
+def test_what_states_a_size_must_be_there_before_a_model_is_made(
+    name, random, tmp_path, monkeypatch
+):
+    arrays = bert_arrays(random)
+    del arrays[name]
+    folder = checkpoints.write(tmp_path / "bert", BERT, arrays)
+    monkeypatch.setattr(registry, "get", lambda *_, **__: pytest.fail("it was made"))
+    with pytest.raises(ValueError, match=f"Missing: {name}"):
+        convert(folder)
 
 
 # The command

@@ -10,7 +10,7 @@ import numpy as np
 from zoo import registry
 from zoo.converters.checkpoint_folder import peek_config, read_config
 from zoo.converters.family import Family
-from zoo.converters.hugging_face import read_hub_arrays, take_all
+from zoo.converters.hugging_face import check_shapes, read_hub_arrays, take_all
 from zoo.converters.parity import compare_with_transformers
 from zoo.data.label_set import LabelSet
 from zoo.data.wordpiece_vocabulary import WordPieceVocabulary
@@ -145,22 +145,9 @@ def _check_sizes(config: dict, arrays: dict, kind: str, folder) -> None:
     inside = _BLOCK[kind]["feed_forward/hidden"]
     for index in range(layers):
         shapes[f"{_STACK[kind]}.{index}.{inside}.weight"] = (hidden, units)
-    wrong = [
-        f"{name} is {arrays[name].shape}, not {shape}"
-        for name, shape in shapes.items()
-        if name in arrays and not _is_of(arrays[name].shape, shape)
-    ]
-    if wrong:
-        raise ValueError(
-            f"The tensors in {folder} are not those of its config.json. Of another "
-            f"shape: {'; '.join(wrong)}."
-        )
-
-
-def _is_of(shape: tuple, wanted: tuple) -> bool:
-    return len(shape) == len(wanted) and all(
-        size in (None, found) for found, size in zip(shape, wanted, strict=True)
-    )
+    if "classifier.weight" in arrays:
+        shapes["classifier.weight"] = (None, units)
+    check_shapes(arrays, shapes, folder, "config.json")
 
 
 def _size(config: dict, name: str, folder) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 from zoo import registry
 from zoo.converters.checkpoint_folder import peek_config, read_config
 from zoo.converters.family import Family
-from zoo.converters.hugging_face import read_hub_arrays, take_all
+from zoo.converters.hugging_face import check_shapes, read_hub_arrays, take_all
 from zoo.converters.marian_tables import Table, read_tables
 from zoo.converters.parity_marian import compare_marian
 from zoo.data.vocabulary import PADDING_ID, START_ID, UNKNOWN_ID
@@ -66,6 +66,9 @@ _PLAIN = {
     "constraints": None,
 }
 _STOPPING = {True: "full", False: "likely", "never": "sure"}
+# Positions are computed here, so nothing but a config says how many there are, and time
+# and memory grow with their square. Longer texts are cut here.
+_MOST_PIECES = 4096
 
 
 def convert_marian(folder) -> Preset:
@@ -92,7 +95,7 @@ def convert_marian(folder) -> Preset:
     task = TranslationTask(
         source.vocabulary,
         target.vocabulary,
-        max_pieces=_longest(config, generation),
+        max_pieces=_longest(config, generation, folder),
         decoding=_decoding(generation, target, folder),
     )
     options = _options(config, words, target)
@@ -189,20 +192,10 @@ def _check_sizes(config, arrays, words: Words, tables, folder) -> None:
                 f"{folder}/config.json says {side}_layers={config[f'{side}_layers']}, "
                 f"and there are {len(arrays)} tensors."
             )
-        shapes[f"model.{side}.layers.0.fc1.weight"] = (
-            config[f"{side}_ffn_dim"],
-            units,
-        )
-    wrong = [
-        f"{name} is {arrays[name].shape}, not {shape}"
-        for name, shape in shapes.items()
-        if name in arrays and arrays[name].shape != shape
-    ]
-    if wrong:
-        raise ValueError(
-            f"The tensors in {folder} are not those of its config.json and vocab.json. "
-            f"Of another shape: {'; '.join(wrong)}."
-        )
+        for index in range(config[f"{side}_layers"]):
+            inside = f"model.{side}.layers.{index}.fc1.weight"
+            shapes[inside] = (config[f"{side}_ffn_dim"], units)
+    check_shapes(arrays, shapes, folder, "config.json and vocab.json")
     _check_positions(arrays, folder)
 
 
@@ -240,21 +233,39 @@ def _generation(config: dict, folder: Path) -> dict:
     return found
 
 
-def _longest(config: dict, generation: dict) -> int:
+def _longest(config: dict, generation: dict, folder) -> int:
     """Most pieces of a source or target; the start token is no piece."""
-    positions = config.get("max_position_embeddings", 512)
-    return min((generation.get("max_length") or positions + 1) - 1, positions)
+    positions = _whole(config, "max_position_embeddings", 512, 1, folder)
+    length = _whole(generation, "max_length", positions + 1, 2, folder)
+    return min(length - 1, positions, _MOST_PIECES)
+
+
+def _whole(found: dict, name: str, usual: int, least: int, folder) -> int:
+    value = found.get(name)
+    if value is None:
+        return usual
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(
+            f"{name} in {folder} must be a whole number from {least} on. "
+            f"Received: {value!r}."
+        )
+    return value
 
 
 def _barred(generation: dict, target: Table, folder) -> list[int]:
     """Own ids of what is never written."""
     found = generation.get("bad_words_ids") or []
-    if any(len(words) != 1 for words in found):
+    if any(not isinstance(words, list) or len(words) != 1 for words in found):
         raise ValueError(
             f"{folder} has bad_words_ids of several tokens, which decoding here cannot "
             f"leave out: {found}. Take them out of generation_config.json."
         )
     own = {former: number for number, former in enumerate(target.former)}
+    if strange := [words[0] for words in found if words[0] not in own]:
+        raise ValueError(
+            f"bad_words_ids in {folder} are of a vocabulary of {target.count} pieces. "
+            f"Received: {strange[0]!r}."
+        )
     # Padding may be the start token, too.
     barred = {own[words[0]] for words in found}
     return sorted(barred | {PADDING_ID, START_ID})
@@ -262,17 +273,29 @@ def _barred(generation: dict, target: Table, folder) -> list[int]:
 
 def _decoding(generation: dict, target: Table, folder) -> dict:
     """The same as fields of `DecodingOptions`."""
-    shortest = max(
-        (generation.get("min_length") or 0) - 1, generation.get("min_new_tokens") or 0
-    )
+
+    def whole(name: str, usual: int = 0) -> int:
+        return _whole(generation, name, usual, usual, folder)
+
+    stopping = generation.get("early_stopping") or False
+    if not isinstance(stopping, bool | str) or stopping not in _STOPPING:
+        raise ValueError(
+            f"early_stopping in {folder} must be true, false or 'never'. "
+            f"Received: {stopping!r}."
+        )
+    penalty = generation.get("length_penalty", 1.0)
+    if isinstance(penalty, bool) or not isinstance(penalty, int | float):
+        raise ValueError(
+            f"length_penalty in {folder} must be a number. Received: {penalty!r}."
+        )
     barred = _barred(generation, target, folder)
     decoding = {
-        "beam_size": generation.get("num_beams") or 1,
-        "length_penalty": generation.get("length_penalty", 1.0),
+        "beam_size": whole("num_beams", 1),
+        "length_penalty": penalty,
         "length_form": "plain",
-        "stopping": _STOPPING[generation.get("early_stopping") or False],
-        "min_length": max(shortest, 0),
-        "no_repeat_ngram": generation.get("no_repeat_ngram_size") or 0,
+        "stopping": _STOPPING[stopping],
+        "min_length": max(whole("min_length") - 1, whole("min_new_tokens")),
+        "no_repeat_ngram": whole("no_repeat_ngram_size"),
         "allow_unknown": UNKNOWN_ID not in barred,
         "suppress": [target.vocabulary.pieces[n] for n in barred if n > UNKNOWN_ID],
     }
