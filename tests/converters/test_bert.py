@@ -121,6 +121,23 @@ def test_labels_without_names_are_numbered(problem, random, tmp_path):
     assert convert(folder).task.labels.names == ("LABEL_0", "LABEL_1")
 
 
+@pytest.mark.parametrize(
+    ("count", "length", "longest"), [(3, 211, 211), (3, 521, 512), (0, 211, 128)]
+)
+def test_a_classifier_reads_what_it_was_trained_to_read(
+    count, length, longest, random, tmp_path
+):
+    arrays = bert_arrays(random, count)
+    positions = random.normal(size=(length, checkpoints.UNITS)).astype("float32")
+    arrays["embeddings.position_embeddings.weight"] = positions
+    config = BERT | {"max_position_embeddings": length} | (LABELS if count else {})
+    preset = convert(checkpoints.write(tmp_path / "bert", config, arrays))
+    ids, truncated = preset.task.codec.encode(tf.constant(["cat " * (longest - 2)]))
+    assert ids.to_tensor().shape == (1, longest) and not truncated.numpy().any()
+    ids, truncated = preset.task.codec.encode(tf.constant(["cat " * (longest - 1)]))
+    assert ids.to_tensor().shape == (1, longest) and truncated.numpy().all()
+
+
 def test_one_output_without_a_name_is_a_number(random, tmp_path):
     folder = checkpoints.write(tmp_path / "bert", BERT, bert_arrays(random, 1))
     assert convert(folder).task.labels.kind == "regression"

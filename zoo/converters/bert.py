@@ -68,15 +68,17 @@ _UNUSED = re.compile(
 )
 # The same approximation under several names.
 _ACTIVATIONS = dict.fromkeys(("gelu_new", "gelu_pytorch_tanh"), "gelu_tanh")
-_MAX_PIECES = 128
+# What is fine-tuned is short; a classifier reads as much as it was trained to.
+_MAX_PIECES, _MOST_CLASSIFIED = 128, 512
 
 
 def convert_bert(folder) -> Preset:
     """An encoder, or a classifier, as a preset of `text_classification_bert`.
 
     A checkpoint with a classifier (`…ForSequenceClassification`) keeps it, with its
-    labels by name. Any other becomes an encoder to be fine-tuned: its states are
-    weighed by attention that starts at their mean.
+    labels by name, and reads texts as long as its positions go, 512 pieces at most. Any
+    other becomes an encoder to be fine-tuned: its states are weighed by attention that
+    starts at their mean.
 
     Args:
         folder: in the hub's layout.
@@ -175,7 +177,7 @@ def _options(config: dict, kind: str, has_head: bool, labels) -> dict:
     options |= {
         "size": "base",
         "max_length": length,
-        "max_pieces": min(_MAX_PIECES, length),
+        "max_pieces": min(_MOST_CLASSIFIED if has_head else _MAX_PIECES, length),
         "epsilon": config.get("layer_norm_eps", 1e-12),
         "num_token_types": config["type_vocab_size"] if kind == "bert" else 0,
     }
