@@ -8,7 +8,7 @@ import zoo
 from tests.converters import checkpoints
 from tests.converters.checkpoints import BERT, bert_arrays
 from tests.hub.stand_ins import COMMIT, Hub
-from zoo.converters import convert
+from zoo.converters import convert, find_checkpoint
 from zoo.hub import fetch
 from zoo.hub.sources import HubWarning, needed_files, repository_of
 from zoo.presets import load_preset
@@ -55,6 +55,21 @@ def test_a_checkpoint_on_the_hub_is_fetched_and_converted(hub, repository, tmp_p
         "config.json", "model.safetensors", "vocab.txt", "README.md", "[x]*.json"
     }  # fmt: skip
     assert {path.name for path in tmp_path.iterdir()} == {"cache", "there"}
+
+
+@pytest.mark.parametrize("beside, is_bare", [("README.md", True), ("b.pth", False)])
+def test_a_bare_pickle_is_the_checkpoint(beside, is_bare, hub, tmp_path):
+    hub.repositories["owner/detr"] = tmp_path / "there"
+    (tmp_path / "there").mkdir()
+    for name in ("ours.pth", beside):
+        (tmp_path / "there" / name).touch()
+    if is_bare:
+        found = find_checkpoint("hf://owner/detr")
+        assert (found.path.name, found.family.name) == ("ours.pth", "detr_authors")
+        assert found.origin["name"] == "owner/detr"
+        assert found.origin["revision"] == COMMIT
+    else:
+        assert fetch("hf://owner/detr").path.name == COMMIT
 
 
 def test_without_a_network_the_cache_will_do(hub, repository):

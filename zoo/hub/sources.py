@@ -41,7 +41,7 @@ class Fetched:
     """A checkpoint in the cache of a hub's client.
 
     Attributes:
-        path: its folder, which belongs to the client.
+        path: its folder, which belongs to the client; of a bare .pth that file.
         name: what the hub calls it.
         address: how it was asked for.
         revision: of its files, as far as the client says.
@@ -157,7 +157,8 @@ def _fetch_hugging_face(address: str, name: str, revision: str | None) -> Fetche
     # Each version of the client has the errors of another HTTP library.
     except Exception as error:
         folder = _cached(huggingface_hub, address, name, revision, error)
-    return Fetched(Path(folder), name, address, _commit(folder) or revision)
+    path = _checkpoint_in(Path(folder))
+    return Fetched(path, name, address, _commit(folder) or revision)
 
 
 def _cached(client, address: str, name: str, revision: str | None, error) -> str:
@@ -181,6 +182,14 @@ def _cached(client, address: str, name: str, revision: str | None, error) -> str
         stacklevel=4,
     )
     return folder
+
+
+def _checkpoint_in(folder: Path) -> Path:
+    """A folder, or the one .pth in it, where nothing else says what it holds."""
+    names = [path.name for path in folder.iterdir()]
+    pickles = [name for name in needed_files(names) if name.endswith(".pth")]
+    is_bare = len(pickles) == 1 and "config.json" not in names
+    return folder / pickles[0] if is_bare else folder
 
 
 def _commit(folder) -> str | None:
