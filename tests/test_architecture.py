@@ -41,7 +41,8 @@ MAY_IMPORT = {
     "presets": {"deltas", "files", "hub", "recipe", "registry", "values", "weights"},
     "deltas": set(),
     "training": {"files", "presets", "recipe", "registry", "values", "weights"},
-    "converters": {"data", "files", "hub", "presets", "registry", "tasks", "weights"},
+    "converters": {"data", "files", "hub", "models", "presets", "registry", "tasks"}
+    | {"weights"},
     "hub": set(),
     "sharing": {"files", "hub", "presets", "weights"},
     "surgery": {"data", "presets", "registry", "weights"},

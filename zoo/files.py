@@ -21,6 +21,17 @@ WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
 MOST_WARM_UP_RECORDS = 1000
 
 
+def check_vacant(path) -> None:
+    """Refuses a place where something is: a file, or a folder that is not empty.
+
+    Raises:
+        ValueError: it holds something.
+    """
+    path = Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ValueError(f"{path} holds something already. Name a new one.")
+
+
 @contextmanager
 def written_whole(path):
     """Gives a path beside `path` to write to; it becomes `path` when all went well.

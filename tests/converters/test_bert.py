@@ -10,6 +10,7 @@ import tensorflow as tf
 from tests.converters import checkpoints
 from tests.converters.checkpoints import BERT, HEADS, LAYERS, PIECES, bert_arrays
 from tests.references import bert
+from zoo import registry
 from zoo.converters import convert
 from zoo.presets import load_preset
 from zoo.pretrained import Pretrained
@@ -112,6 +113,36 @@ def test_a_classifier_keeps_its_head_and_its_labels(
         assert answer.label == pytest.approx(outputs[0], abs=1e-5)
 
 
+@pytest.mark.parametrize("problem", [None, "multi_label_classification"])
+def test_labels_without_names_are_numbered(problem, random, tmp_path):
+    """A config leaves out the names of two labels that have none of their own."""
+    config = BERT | {"problem_type": problem}
+    folder = checkpoints.write(tmp_path / "bert", config, bert_arrays(random, 2))
+    assert convert(folder).task.labels.names == ("LABEL_0", "LABEL_1")
+
+
+@pytest.mark.parametrize(
+    ("count", "length", "longest"), [(3, 211, 211), (3, 521, 512), (0, 211, 128)]
+)
+def test_a_classifier_reads_what_it_was_trained_to_read(
+    count, length, longest, random, tmp_path
+):
+    arrays = bert_arrays(random, count)
+    positions = random.normal(size=(length, checkpoints.UNITS)).astype("float32")
+    arrays["embeddings.position_embeddings.weight"] = positions
+    config = BERT | {"max_position_embeddings": length} | (LABELS if count else {})
+    preset = convert(checkpoints.write(tmp_path / "bert", config, arrays))
+    ids, truncated = preset.task.codec.encode(tf.constant(["cat " * (longest - 2)]))
+    assert ids.to_tensor().shape == (1, longest) and not truncated.numpy().any()
+    ids, truncated = preset.task.codec.encode(tf.constant(["cat " * (longest - 1)]))
+    assert ids.to_tensor().shape == (1, longest) and truncated.numpy().all()
+
+
+def test_one_output_without_a_name_is_a_number(random, tmp_path):
+    folder = checkpoints.write(tmp_path / "bert", BERT, bert_arrays(random, 1))
+    assert convert(folder).task.labels.kind == "regression"
+
+
 def distilled(name):
     """A tensor's name in DistilBERT's layout."""
     for ours, theirs in (
@@ -209,6 +240,9 @@ REFUSED = {
     "word embeddings for 16 pieces: the tokenizer's files": lambda c, a: a.update(
         {"embeddings.word_embeddings.weight": np.zeros((9, 12), "float32")}
     ),
+    "Of another shape: classifier.weight is": lambda c, a: a.update(
+        {"classifier.weight": np.zeros((3, 13), "float32")}
+    ),
     "Of another shape: embeddings.word_embeddings.weight is": lambda c, a: a.update(
         {"embeddings.word_embeddings.weight": np.zeros((16, 13), "float32")}
     ),
@@ -246,6 +280,26 @@ def test_no_folder_at_all_is_refused(tmp_path):
         convert(tmp_path / "none")
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "embeddings.word_embeddings.weight",
+        "embeddings.position_embeddings.weight",
+        "embeddings.token_type_embeddings.weight",
+        "encoder.layer.1.intermediate.dense.weight",
+    ],
+)
+def test_what_states_a_size_must_be_there_before_a_model_is_made(
+    name, random, tmp_path, monkeypatch
+):
+    arrays = bert_arrays(random)
+    del arrays[name]
+    folder = checkpoints.write(tmp_path / "bert", BERT, arrays)
+    monkeypatch.setattr(registry, "get", lambda *_, **__: pytest.fail("it was made"))
+    with pytest.raises(ValueError, match=f"Missing: {name}"):
+        convert(folder)
+
+
 # The command
 
 
@@ -267,6 +321,17 @@ def test_the_command_leaves_nothing_half_written(run, tmp_path, message):
     assert (code, out) == (1, "")
     assert "are not those of its config.json" in err
     assert [path.name for path in tmp_path.iterdir()] == ["bert"]
+
+
+def test_what_is_there_is_not_overwritten(run, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "precious").touch()
+    for place in ("mine", "mine/precious"):
+        # The source is not there, either: nothing was read.
+        code, out, err = run("convert", tmp_path / "x", "--out", tmp_path / place)
+        assert (code, out) == (1, "")
+        assert "holds something already" in err
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["precious"]
 
 
 # Beside the library that they come from

@@ -115,3 +115,29 @@ def test_tensors_that_are_missing_or_left_over_are_listed(checkpoint):
     assert "Missing: _blocks.7._bn2.running_mean, _conv_stem.weight." in message
     left = "_blocks.0._expand_conv.weight, _blocks.16._bn1.bias"
     assert f"Left over: {left}." in message
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("_conv_stem.weight", (32, 3, 5, 5)),
+        ("_blocks.3._depthwise_conv.weight", (144, 1, 3, 3)),
+        ("_blocks.4._project_conv.weight", (41, 240, 1, 1)),
+        ("_blocks.4._expand_conv.weight", (240, 40)),
+        ("_blocks.5._bn1.running_mean", (1,)),
+    ],
+)
+def test_kernels_of_another_size_are_refused_by_name(checkpoint, name, shape):
+    arrays = checkpoint | {name: np.ones(shape, "float32")}
+    with pytest.raises(ValueError, match=f"Of another shape: {name} is .*, not"):
+        read_efficientnet_lite(arrays)
+
+
+@pytest.mark.parametrize(
+    ("part", "number"), [("running_var", -0.7), ("running_var", -1e-3), ("bias", 4e38)]
+)
+def test_a_normalisation_that_gives_no_numbers_is_refused(checkpoint, part, number):
+    name = f"_blocks.2._bn1.{part}"
+    arrays = checkpoint | {name: np.full(144, number)}
+    with pytest.raises(ValueError, match=r"_blocks\.2\._depthwise_conv .*not finite"):
+        read_efficientnet_lite(arrays)

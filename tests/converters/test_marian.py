@@ -15,6 +15,7 @@ from tests.converters import torch_files
 from tests.converters.marian_checkpoints import CONFIG, ENGLISH, GENERATION, GERMAN
 from tests.references import marian
 from tests.references.generate import generate
+from zoo import registry
 from zoo.converters.marian import FAMILY, convert_marian
 from zoo.converters.parity_marian import compare_marian, compare_translator
 from zoo.data.vocabulary import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
@@ -398,6 +399,32 @@ CHANGES = {
     "Missing: model.encoder.layers.2.fc1": ("config.json", {"encoder_layers": 3}),
     "numbers eos 0, and config.json says 7": ("config.json", {"eos_token_id": 7}),
     r"repetition_penalty: 1.2": ("generation_config.json", {"repetition_penalty": 1.2}),
+    "length_penalty .* Received: None": (
+        "generation_config.json",
+        {"length_penalty": None},
+    ),
+    "length_penalty must be at least 0": (
+        "generation_config.json",
+        {"length_penalty": -0.5},
+    ),
+    "num_beams in .* from 1 on. Received: -2": (
+        "generation_config.json",
+        {"num_beams": -2},
+    ),
+    "max_length in .* from 2 on": ("generation_config.json", {"max_length": 1}),
+    "min_length in .*'five'": ("generation_config.json", {"min_length": "five"}),
+    "early_stopping in .*'often'": (
+        "generation_config.json",
+        {"early_stopping": "often"},
+    ),
+    "bad_words_ids in .* Received: 5000": (
+        "generation_config.json",
+        {"bad_words_ids": [[5000]]},
+    ),
+    "max_position_embeddings in .*'61'": (
+        "config.json",
+        {"max_position_embeddings": "61"},
+    ),
     "bad_words_ids of several": (
         "generation_config.json",
         {"bad_words_ids": [[4, 5]]},
@@ -423,6 +450,26 @@ def test_what_does_not_go_together_is_refused_by_name(message, spms, tmp_path):
         message = "decoder_layers=0, and there are"
     with pytest.raises(ValueError, match=message):
         convert_marian(original.folder)
+
+
+def test_what_states_a_size_must_be_there_before_a_model_is_made(
+    spms, tmp_path, monkeypatch
+):
+    original = make("shared", spms, tmp_path)
+    name = "model.decoder.layers.0.fc1.weight"
+    arrays = dict(original.arrays)
+    del arrays[name]
+    rewrite(original, arrays)
+    monkeypatch.setattr(registry, "get", lambda *_, **__: pytest.fail("it was made"))
+    with pytest.raises(ValueError, match=f"Missing: {name}"):
+        convert_marian(original.folder)
+
+
+def test_texts_have_an_end_whatever_a_config_says(spms, tmp_path):
+    original = make("shared", spms, tmp_path, max_position_embeddings=10**12)
+    path = original.folder / "generation_config.json"
+    path.write_text(json.dumps(GENERATION | {"max_length": 10**12}))
+    assert convert_marian(original.folder).task.max_pieces == 4096
 
 
 @pytest.mark.parametrize("name", ["source.spm", "target.spm", "vocab.json"])

@@ -1,4 +1,5 @@
 import struct
+import zipfile
 
 import numpy as np
 import pytest
@@ -81,6 +82,49 @@ def test_packed_matrices_and_other_versions_say_so(tmp_path):
     write_items(path, [TEXT], version=2)
     with pytest.raises(ValueError, match="version is 2"):
         read_marian(path)
+
+
+def npy(shape, octets=b"") -> bytes:
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n"
+    return (
+        b"\x93NUMPY\x01\x00"
+        + struct.pack("<H", len(header))
+        + (header.encode() + octets)
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (npy((2**40, 3)), r"bytes for the shape \(1099511627776, 3\)"),
+        (npy((5, -3)), r"bytes for the shape \(5, -3\)"),
+        (npy((2**20,), bytes(2**22)), "32 times as large"),
+        (b"nothing", "magic"),
+        (b"\x93NUMPY\x07\x00", r"version \(7, 0\)"),
+    ],
+    ids=["too large", "negative", "packed zeros", "no array", "version"],
+)
+def test_an_npz_is_no_larger_than_its_file(tmp_path, content, message, monkeypatch):
+    path = tmp_path / "model.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("Wemb.npy", content)
+    # Looked at before anything is read.
+    monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("it was read"))
+    with pytest.raises(ValueError, match=f"no whole file of Marian.*{message}"):
+        read_marian(path)
+
+
+def test_an_npz_for_which_the_memory_is_too_small_is_refused(
+    tmp_path, arrays, monkeypatch
+):
+    np.savez(tmp_path / "model.npz", **arrays)
+
+    def full(*_, **__):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(np, "load", full)
+    with pytest.raises(ValueError, match="no room"):
+        read_marian(tmp_path / "model.npz")
 
 
 def test_a_pickle_in_an_npz_is_not_opened(tmp_path):

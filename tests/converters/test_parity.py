@@ -214,3 +214,10 @@ def test_a_converted_detector_is_called_one(run, monkeypatch, tmp_path):
     assert "4.2e-06" in err
     weights = f"{model.count_params():,}"
     assert f"a detector of 3 classes, {weights} weights." in " ".join(err.split())
+    for far in (2e-3, float("nan")):
+        rows.append(("boxes, image 1", far))
+        code, out, err = run("convert", "x", "--out", tmp_path / "far", "--verify")
+        assert (code, out, (tmp_path / "far").exists()) == (1, "", False)
+        words = " ".join(err.split())
+        assert "boxes, image 1 differ by more than 0.001. Nothing was written" in words
+        rows.pop()

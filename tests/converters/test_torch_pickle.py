@@ -5,7 +5,14 @@ import zipfile
 import numpy as np
 import pytest
 
-from tests.converters.torch_files import Call, Storage, tensor, write, write_legacy
+from tests.converters.torch_files import (
+    Call,
+    Opcodes,
+    Storage,
+    tensor,
+    write,
+    write_legacy,
+)
 from zoo.converters.torch_pickle import Opaque, read_torch_pickle
 
 
@@ -177,6 +184,46 @@ def test_another_archive_is_refused(content, tmp_path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", octets)
     with pytest.raises(ValueError, match="compressed"):
+        read_torch_pickle(path)
+
+
+def test_what_says_the_order_of_bytes_is_short_and_not_compressed(content, tmp_path):
+    path = write(tmp_path / "weights.pth", content)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("archive/byteorder", b"little")
+    assert_same(read_torch_pickle(path), content)
+    for kind, message in (
+        (zipfile.ZIP_DEFLATED, "compressed"),
+        (zipfile.ZIP_STORED, "byteorder has 1009 bytes, and 6 at most"),
+    ):
+        path = write(tmp_path / f"{kind}.pth", content)
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("archive/byteorder", bytes(1009), kind)
+        with pytest.raises(ValueError, match=message):
+            read_torch_pickle(path)
+
+
+@pytest.mark.parametrize("writer", [write, write_legacy])
+def test_a_container_in_many_places_is_looked_into_once(writer, content, tmp_path):
+    """61 lists, each of which holds the one before it twice."""
+    doubled = b"]q\x00" + b"".join(
+        b"](" + bytes([ord("h"), n]) * 2 + bytes([ord("e"), ord("q"), n + 1])
+        for n in range(61)
+    )
+    # All but the last are in a tuple, to lie on no stack.
+    content["nested"] = Opcodes(b"(" + doubled + b"t")
+    found = read_torch_pickle(writer(tmp_path / "weights.pth", content))
+    assert_same(found, content)
+    *_, last = found["nested"]
+    for _ in range(61):
+        assert last[0] is last[1]
+        last = last[0]
+    assert last == []
+
+
+def test_a_list_that_holds_itself_is_refused(tmp_path):
+    path = write(tmp_path / "w.pth", {"loop": Opcodes(b"]q\x00h\x00a")})
+    with pytest.raises(ValueError, match="RecursionError"):
         read_torch_pickle(path)
 
 

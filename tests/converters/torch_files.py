@@ -21,6 +21,12 @@ class Call(NamedTuple):
     state: dict | None = None
 
 
+class Opcodes(NamedTuple):
+    """Part of a pickle as it stands."""
+
+    octets: bytes
+
+
 class Storage(NamedTuple):
     kind: str
     key: str
@@ -60,6 +66,8 @@ class Pickled:
             return b"(" + b"".join(parts) + b"tQ"
         if isinstance(value, np.ndarray):
             return self._array(value)
+        if isinstance(value, Opcodes):
+            return value.octets
         if isinstance(value, dict):
             items = (self._opcodes(x) for pair in value.items() for x in pair)
             return b"}(" + b"".join(items) + b"u"

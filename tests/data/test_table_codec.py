@@ -80,6 +80,15 @@ def test_limits_hold_with_a_language_code_too(vocabulary):
     assert truncated == [True, False]
 
 
+def test_a_language_code_ends_where_it_does_in_a_text_of_several_lines(vocabulary):
+    texts = [">>fr<< fox\ndog", ">>fr<<\nfox\n\ndog\n", ">>f\nr<< fox", "fox\n>>fr<<"]
+    rows, _ = encode(codec_of(vocabulary), texts)
+    expected = vocabulary.processor.encode(texts)
+    assert [row[:-1] for row in rows] == expected
+    assert rows[0][0] == rows[1][0] == 4
+    assert len(rows[0]) > 3
+
+
 def test_a_vocabulary_without_a_table_has_the_usual_codec(tmp_path):
     plain = Vocabulary.learn(TEXTS, 40)
     plain.save(tmp_path / "own.model")

@@ -14,6 +14,10 @@ class NotThere(ConnectionError):
     """What a client raises that has no network."""
 
 
+def _matches(name: str, patterns: list[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
 class Hub:
     """Repositories by name, a cache, and what was uploaded.
 
@@ -21,6 +25,8 @@ class Hub:
         repositories: folders by "owner/name".
         cache: the client's own.
         online: whether it answers.
+        keeps_lists: whether the cache knows which files there are, as that of newer
+            clients does.
         user: who is logged in.
         calls: what it was asked, in order.
     """
@@ -29,8 +35,10 @@ class Hub:
         self.repositories: dict[str, Path] = {}
         self.cache = cache
         self.online = True
+        self.keeps_lists = True
         self.user: str | None = "me"
         self.calls: list[tuple] = []
+        self.lists: dict[str, list[str]] = {}
 
     @property
     def client(self):
@@ -40,6 +48,7 @@ class Hub:
         made.errors = errors
         made.HfApi = lambda: self
         made.snapshot_download = self.snapshot_download
+        made.get_cached_repo_tree = self.get_cached_repo_tree
         return made
 
     def list_repo_files(self, name, revision=None):
@@ -59,9 +68,10 @@ class Hub:
                 return str(place)
             raise FileNotFoundError("not in the cache")
         folder = self._found(name)
+        self.lists[name] = self.list_repo_files(name)
         blobs = place.parents[1] / "blobs"
         for file in self.list_repo_files(name):
-            if any(fnmatch.fnmatchcase(file, one) for one in allow_patterns):
+            if _matches(file, allow_patterns):
                 (place / file).parent.mkdir(parents=True, exist_ok=True)
                 blobs.mkdir(exist_ok=True)
                 blob = blobs / file.replace("/", "--")
@@ -69,6 +79,11 @@ class Hub:
                 (place / file).unlink(missing_ok=True)
                 (place / file).symlink_to(blob)
         return str(place)
+
+    def get_cached_repo_tree(self, name, revision=None):
+        if not self.keeps_lists or name not in self.lists:
+            raise LookupError("no list")
+        return [types.SimpleNamespace(path=path) for path in self.lists[name]]
 
     def _found(self, name):
         if not self.online:
@@ -90,12 +105,18 @@ class Hub:
         if not name.startswith(f"{self.user}/"):
             raise self._error("HfHubHTTPError", 403)
 
-    def upload_folder(self, repo_id, folder_path, allow_patterns, commit_message):
+    def upload_folder(
+        self, repo_id, folder_path, allow_patterns, delete_patterns, commit_message
+    ):
         self.calls.append(("upload", repo_id, commit_message))
         target = self.cache.parent / "there" / repo_id
+        for path in [*target.rglob("*")]:
+            name = path.relative_to(target).as_posix()
+            if path.is_file() and _matches(name, delete_patterns):
+                path.unlink()
         for path in Path(folder_path).rglob("*"):
             name = path.relative_to(folder_path).as_posix()
-            if path.is_file() and name in allow_patterns:
+            if path.is_file() and _matches(name, allow_patterns):
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target / name)
         self.repositories[repo_id] = target

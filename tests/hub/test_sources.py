@@ -8,9 +8,9 @@ import zoo
 from tests.converters import checkpoints
 from tests.converters.checkpoints import BERT, bert_arrays
 from tests.hub.stand_ins import COMMIT, Hub
-from zoo.converters import convert
+from zoo.converters import convert, find_checkpoint
 from zoo.hub import fetch
-from zoo.hub.sources import needed_files, repository_of
+from zoo.hub.sources import HubWarning, needed_files, repository_of
 from zoo.presets import load_preset
 
 
@@ -57,10 +57,56 @@ def test_a_checkpoint_on_the_hub_is_fetched_and_converted(hub, repository, tmp_p
     assert {path.name for path in tmp_path.iterdir()} == {"cache", "there"}
 
 
+@pytest.mark.parametrize("beside, is_bare", [("README.md", True), ("b.pth", False)])
+def test_a_bare_pickle_is_the_checkpoint(beside, is_bare, hub, tmp_path):
+    hub.repositories["owner/detr"] = tmp_path / "there"
+    (tmp_path / "there").mkdir()
+    for name in ("ours.pth", beside):
+        (tmp_path / "there" / name).touch()
+    if is_bare:
+        found = find_checkpoint("hf://owner/detr")
+        assert (found.path.name, found.family.name) == ("ours.pth", "detr_authors")
+        assert found.origin["name"] == "owner/detr"
+        assert found.origin["revision"] == COMMIT
+    else:
+        assert fetch("hf://owner/detr").path.name == COMMIT
+
+
 def test_without_a_network_the_cache_will_do(hub, repository):
     before = fetch("hf://owner/a-bert")
     hub.online = False
-    assert fetch("hf://owner/a-bert") == before
+    for hub.keeps_lists in (True, False):
+        with pytest.warns(HubWarning, match="a-bert is taken from the cache"):
+            assert fetch("hf://owner/a-bert") == before
+
+
+@pytest.mark.parametrize("keeps_lists", [True, False])
+def test_half_a_checkpoint_in_the_cache_will_not_do(keeps_lists, hub, repository):
+    folder = fetch("hf://owner/a-bert").path
+    (folder / "vocab.txt").unlink()
+    (folder.parents[1] / "blobs" / "0a1b.incomplete").touch()
+    hub.online, hub.keeps_lists = False, keeps_lists
+    with pytest.raises(ConnectionError, match="is not as a whole in the cache"):
+        fetch("hf://owner/a-bert")
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left"), ValueError("a bad name"), 403, 500]
+)
+def test_the_cache_is_for_when_the_hub_does_not_answer(
+    error, hub, repository, monkeypatch
+):
+    def fails(*_, **__):
+        raise hub._error("HfHubHTTPError", error) if error in (403, 500) else error
+
+    before = fetch("hf://owner/a-bert")
+    monkeypatch.setattr(hub, "list_repo_files", fails)
+    if error == 500:
+        with pytest.warns(HubWarning, match="500"):
+            assert fetch("hf://owner/a-bert") == before
+    else:
+        with pytest.raises(ConnectionError, match=r"cannot be fetched \("):
+            fetch("hf://owner/a-bert")
 
 
 def test_without_a_network_it_is_said_how_to_go_on(hub, run, tmp_path):

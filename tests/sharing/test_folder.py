@@ -151,9 +151,19 @@ def test_licences_have_the_hub_s_names():
         ("mitigated", "other"),
         ("CC BY-SA 4.0 (weights)", "cc-by-sa-4.0"),
         ("CC BY 4.0", "cc-by-4.0"),
+        ("mpl-2.0 (model card)", "mpl-2.0"),
+        ("Mozilla Public License Version 2.0 (LICENSE)", "mpl-2.0"),
+        ("Apache License, Version 2.0 (LICENSE)", "apache-2.0"),
         ("unknown: see the source", "unknown"),
     ):
         assert licence_id(licence) == name
+
+
+def test_a_notice_that_is_to_be_kept_is_kept():
+    """Those of Mozilla's models ask for it."""
+    text = readme({"notice": "Keep this."}, "a", "translation")
+    assert "## Notice\n\nKeep this.\n" in text
+    assert "Notice" not in readme({}, "a", "translation")
 
 
 # Pushing
@@ -187,6 +197,41 @@ def test_what_is_pushed_can_be_loaded_from_the_hub(hub, folder, presets, run):
     weights = presets["text_classification"].model.weights
     for one, other in zip(weights, found.model.weights, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_second_push_replaces_the_first(hub, folder, presets, tmp_path):
+    push(folder, "hf://me/mine")
+    there = hub.repositories["me/mine"]
+    for name in (
+        "vocabulary/old.txt",
+        "weights.safetensors",
+        "model-00001-of-00002.safetensors",
+        "model.safetensors.index.json",
+        "figure.png",
+    ):
+        (there / name).write_bytes(b"{}")
+    save_for_hub(presets["translation"], tmp_path / "other")
+    push(tmp_path / "other", "hf://me/mine")
+    found = {path.relative_to(there).as_posix() for path in there.rglob("*.*")}
+    assert found == {*files_to_push(tmp_path / "other"), "figure.png"}
+    assert load_preset(there).recipe.name == RECIPES["translation"]
+
+
+def test_names_are_no_patterns(hub, folder):
+    (folder / "notes [1].md").write_text("a")
+    push(folder, "hf://me/mine")
+    assert (hub.repositories["me/mine"] / "notes [1].md").is_file()
+
+
+def test_a_refusal_without_a_word_is_told(hub, folder, monkeypatch):
+    def refuses(*_, **__):
+        error = hub._error("HfHubHTTPError", 500)
+        error.args = ("",)
+        raise error
+
+    monkeypatch.setattr(hub, "create_repo", refuses)
+    with pytest.raises(ConnectionError, match=r"refuses \(HfHubHTTPError\)"):
+        push(folder, "hf://me/mine")
 
 
 def test_a_dry_run_lists_and_sends_nothing(hub, folder, run):

@@ -305,6 +305,18 @@ def test_the_commands_write_presets(classifier, run, tmp_path):
     assert load_preset(tmp_path / "large").task.vocabulary.size == size + 2
 
 
+@pytest.mark.parametrize("given", [("trim", "--data"), ("extend", "--pieces")])
+def test_the_commands_overwrite_nothing(given, run, tmp_path):
+    name, option = given
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small" / "precious").touch()
+    # Neither preset nor texts are there: nothing was read.
+    given = (tmp_path / "none", option, tmp_path / "x", "--out", tmp_path / "small")
+    code, out, err = run("vocabulary", name, *given)
+    assert (code, out) == (1, "")
+    assert "holds something already" in err
+
+
 def test_a_vocabulary_a_language_has_pieces_of_its_own(run, tmp_path):
     preset = made("translation_transformer", vocabulary="separate")
     save_preset(preset, tmp_path / "mine")

@@ -1,3 +1,4 @@
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -120,6 +121,39 @@ def test_how_to_decode_is_kept_with_the_vocabularies(task, tmp_path):
     path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
     with pytest.raises(ValueError, match=r"task\.json has another format than 1"):
         TranslationTask.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"max_pieces": None}, r"max_pieces in .*task\.json must be .* from 1 on"),
+        ({"max_pieces": 0}, r"max_pieces in .*Received: 0"),
+        ({"decoding": [3]}, r"decoding in .*task\.json must be options by name"),
+        (
+            {"decoding": {"length_penalty": None}},
+            r"task\.json .*length_penalty must be",
+        ),
+        ({"decoding": {"length_penalty": -1}}, "length_penalty must be at least 0"),
+        ({"decoding": {"beams": 3}}, "No option 'beams'"),
+    ],
+)
+def test_what_cannot_be_decoded_by_is_refused_by_name(task, tmp_path, changes, message):
+    task.save(tmp_path)
+    path = tmp_path / "task.json"
+    usual = {"format": 1, "max_pieces": 51, "decoding": {}}
+    path.write_text(json.dumps(usual | changes))
+    with pytest.raises(ValueError, match=message):
+        TranslationTask.load(tmp_path)
+    (missing,) = changes
+    path.write_text(json.dumps({n: v for n, v in usual.items() if n != missing}))
+    with pytest.raises(ValueError, match=rf"task\.json .*Missing: {missing}"):
+        TranslationTask.load(tmp_path)
+
+
+def test_a_task_is_not_made_of_what_cannot_be_decoded_by(task):
+    vocabularies = task.source_vocabulary, task.target_vocabulary
+    with pytest.raises(ValueError, match="length_penalty must be at least 0"):
+        TranslationTask(*vocabularies, decoding={"length_penalty": -1.0})
 
 
 def test_what_a_user_asks_for_comes_before_what_a_preset_says(task):

@@ -7,6 +7,10 @@ import typer
 from rich.table import Table
 
 from zoo.cli.console import err, out, quiet_import
+from zoo.files import check_vacant
+
+# Between libraries in float32; a weight in the wrong place makes far more.
+_TOLERANCE = 1e-3
 
 
 def convert(
@@ -26,10 +30,14 @@ def convert(
     ] = "float32",
     verify: Annotated[
         bool,
-        typer.Option(help="Compare with the family's own library, where installed."),
+        typer.Option(
+            help="Compare with the family's own library, which has to be installed: "
+            "differences above 1e-3 are an error, and nothing is written."
+        ),
     ] = False,
 ) -> None:
     """Make a preset of a public checkpoint; needs no torch."""
+    check_vacant(folder)
     with quiet_import():
         from zoo.converters import find_checkpoint
         from zoo.presets import save_preset
@@ -42,10 +50,7 @@ def convert(
     if verify:
         with err.status("Comparing"):
             rows = checkpoint.compare(preset)
-        table = Table("Compared", "Largest absolute difference", box=None)
-        for name, value in rows:
-            table.add_row(name, f"{value:.1e}")
-        err.print(table)
+        _check_close(rows)
     if hasattr(preset, "arrays"):
         preset.save(folder, precision)
         numbers = sum(array.size for array in preset.arrays.values())
@@ -68,6 +73,21 @@ def _check_comparable(checkpoint) -> None:
         checkpoint.check_comparable()
     except (ValueError, ImportError) as error:
         raise typer.BadParameter(f"--verify: {error}") from error
+
+
+def _check_close(rows: list[tuple[str, float]]) -> None:
+    """Shows differences, and refuses a preset that computes something else."""
+    table = Table("Compared", "Largest absolute difference", box=None)
+    for name, value in rows:
+        table.add_row(name, f"{value:.1e}")
+    err.print(table)
+    # So that a number that is none fails, too.
+    far = [name for name, value in rows if not value <= _TOLERANCE]
+    if far:
+        raise ValueError(
+            f"The preset does not compute what the checkpoint does: {', '.join(far)} "
+            f"differ by more than {_TOLERANCE:g}. Nothing was written."
+        )
 
 
 def _kind(task) -> str:

@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from zoo.cli.console import err, out, quiet_import
+from zoo.files import check_vacant
 from zoo.presets import find_test_split, preset_folder
 
 _EXAMPLES = 2
@@ -40,6 +41,7 @@ def save(
         raise typer.BadParameter(
             "--precision, --language and --example go with --format hf."
         )
+    check_vacant(folder)
     with quiet_import():
         import keras  # noqa: F401  (it loads TensorFlow, now and not later)
 

@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from zoo.cli.console import err, out, quiet_import
+from zoo.files import check_vacant
 
 app = typer.Typer(
     no_args_is_help=True, help="Cut a preset's vocabulary down, or make it larger."
 )
 _Preset = Annotated[str, typer.Argument(help="A shipped preset, or one's folder.")]
-_Out = Annotated[Path, typer.Option("--out", help="The new preset's folder.")]
+_Out = Annotated[Path, typer.Option("--out", help="The preset's new folder.")]
 _Precision = Annotated[
     str, typer.Option(help="Of the weights on disk: float32, float16 or int8.")
 ]
@@ -32,6 +33,7 @@ def trim(
     precision: _Precision = "float32",
 ) -> None:
     """Keep the pieces that a corpus needs, and those of single characters."""
+    check_vacant(folder)
     with quiet_import():
         import keras  # noqa: F401  (it loads TensorFlow, now and not later)
 
@@ -86,6 +88,7 @@ def extend(
         raise typer.BadParameter(
             "--add is at least 1, and --side, of --pieces, source or target."
         )
+    check_vacant(folder)
     with quiet_import():
         import keras  # noqa: F401  (it loads TensorFlow, now and not later)
 

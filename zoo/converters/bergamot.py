@@ -16,7 +16,7 @@ import numpy as np
 
 from zoo import registry
 from zoo.converters.family import Family
-from zoo.converters.hugging_face import take_all
+from zoo.converters.hugging_face import check_shapes, take_all
 from zoo.converters.marian_binary import MarianWeights, read_marian
 from zoo.converters.marian_config import read_marian_config
 from zoo.data.piece_order import in_own_order
@@ -133,6 +133,7 @@ def _options(config: dict, weights: MarianWeights, task, path) -> dict:
     except (KeyError, ValueError, TypeError) as error:
         raise ValueError(f"{path} does not state its sizes ({error}).") from error
     last = config.get("transformer-guided-alignment-layer", "last")
+    _check_sizes(weights.arrays, units, hidden, (encoder, decoder), path)
     return {
         "size": "small" if units <= 256 else "base",
         "vocabulary": (
@@ -148,6 +149,20 @@ def _options(config: dict, weights: MarianWeights, task, path) -> dict:
         # The one that guided alignment teaches.
         "alignment_head": 0 if last in ("last", str(decoder)) else None,
     }
+
+
+def _check_sizes(arrays: dict, units: int, hidden: int, depths, path) -> None:
+    """Compares sizes with arrays before a model is made: a config costs nothing."""
+    tables = ("Wemb", "encoder_Wemb", "decoder_Wemb")
+    shapes = {name: (None, units) for name in tables if name in arrays}
+    for side, depth in zip(("encoder", "decoder"), depths, strict=True):
+        if not 0 < depth <= len(arrays):
+            raise ValueError(
+                f"{path} says {side[:3]}-depth={depth}, and has {len(arrays)} arrays."
+            )
+        for number in range(1, depth + 1):
+            shapes[f"{side}_l{number}_ffn_W1"] = (units, hidden)
+    check_shapes(arrays, shapes, path, "options")
 
 
 def _names(model) -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 from zoo import registry
 from zoo.converters.checkpoint_folder import peek_config, read_config
 from zoo.converters.family import Family
-from zoo.converters.hugging_face import read_hub_arrays, take_all
+from zoo.converters.hugging_face import check_shapes, read_hub_arrays, take_all
 from zoo.converters.parity import compare_with_transformers
 from zoo.data.label_set import LabelSet
 from zoo.data.wordpiece_vocabulary import WordPieceVocabulary
@@ -68,15 +68,17 @@ _UNUSED = re.compile(
 )
 # The same approximation under several names.
 _ACTIVATIONS = dict.fromkeys(("gelu_new", "gelu_pytorch_tanh"), "gelu_tanh")
-_MAX_PIECES = 128
+# What is fine-tuned is short; a classifier reads as much as it was trained to.
+_MAX_PIECES, _MOST_CLASSIFIED = 128, 512
 
 
 def convert_bert(folder) -> Preset:
     """An encoder, or a classifier, as a preset of `text_classification_bert`.
 
     A checkpoint with a classifier (`…ForSequenceClassification`) keeps it, with its
-    labels by name. Any other becomes an encoder to be fine-tuned: its states are
-    weighed by attention that starts at their mean.
+    labels by name, and reads texts as long as its positions go, 512 pieces at most. Any
+    other becomes an encoder to be fine-tuned: its states are weighed by attention that
+    starts at their mean.
 
     Args:
         folder: in the hub's layout.
@@ -93,7 +95,7 @@ def convert_bert(folder) -> Preset:
     arrays = _plain_names(read_hub_arrays(folder), kind)
     _check_sizes(config, arrays, kind, folder)
     has_head = "classifier.weight" in arrays
-    labels = _labels(config) if has_head else None
+    labels = _labels(config, arrays["classifier.weight"]) if has_head else None
     recipe = registry.get(
         "text_classification_bert", **_options(config, kind, has_head, labels)
     )
@@ -145,22 +147,9 @@ def _check_sizes(config: dict, arrays: dict, kind: str, folder) -> None:
     inside = _BLOCK[kind]["feed_forward/hidden"]
     for index in range(layers):
         shapes[f"{_STACK[kind]}.{index}.{inside}.weight"] = (hidden, units)
-    wrong = [
-        f"{name} is {arrays[name].shape}, not {shape}"
-        for name, shape in shapes.items()
-        if name in arrays and not _is_of(arrays[name].shape, shape)
-    ]
-    if wrong:
-        raise ValueError(
-            f"The tensors in {folder} are not those of its config.json. Of another "
-            f"shape: {'; '.join(wrong)}."
-        )
-
-
-def _is_of(shape: tuple, wanted: tuple) -> bool:
-    return len(shape) == len(wanted) and all(
-        size in (None, found) for found, size in zip(shape, wanted, strict=True)
-    )
+    if "classifier.weight" in arrays:
+        shapes["classifier.weight"] = (None, units)
+    check_shapes(arrays, shapes, folder, "config.json")
 
 
 def _size(config: dict, name: str, folder) -> int:
@@ -188,7 +177,7 @@ def _options(config: dict, kind: str, has_head: bool, labels) -> dict:
     options |= {
         "size": "base",
         "max_length": length,
-        "max_pieces": min(_MAX_PIECES, length),
+        "max_pieces": min(_MOST_CLASSIFIED if has_head else _MAX_PIECES, length),
         "epsilon": config.get("layer_norm_eps", 1e-12),
         "num_token_types": config["type_vocab_size"] if kind == "bert" else 0,
     }
@@ -198,9 +187,11 @@ def _options(config: dict, kind: str, has_head: bool, labels) -> dict:
     return options
 
 
-def _labels(config: dict) -> LabelSet:
-    """The labels of a classifier, in the order of its outputs."""
-    names = config.get("id2label") or {}
+def _labels(config: dict, weight) -> LabelSet:
+    """The labels of a classifier, in the order of its outputs: the rows of `weight`."""
+    # Two labels without names of their own are left out of a config.
+    usual = {str(number): f"LABEL_{number}" for number in range(len(weight))}
+    names = config.get("id2label") or usual
     names = [names[key] for key in sorted(names, key=int)]
     kinds = {"multi_label_classification": "multi", "regression": "regression"}
     kind = kinds.get(config.get("problem_type"), "single")

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from zoo.converters.family import Family
-from zoo.converters.hugging_face import take_all
+from zoo.converters.hugging_face import check_shapes, take_all
 from zoo.converters.start import Start
 from zoo.converters.torch_pickle import read_torch_pickle
+from zoo.models import EfficientNetLite
+from zoo.weights import weight_address
 
 _EPSILON = 1e-3
 # Blocks of Lite0; the first one has no expansion.
@@ -50,7 +52,8 @@ def read_efficientnet_lite(arrays: dict) -> dict[str, np.ndarray]:
         arrays: the checkpoint's tensors by name.
 
     Raises:
-        ValueError: tensors missing or left over; the message lists both.
+        ValueError: tensors missing or left over, of which the message lists both; or
+            of other shapes; or such that give no finite weights.
     """
     places = {"stem/convolution": ("_conv_stem", "_bn0")}
     for number in range(_BLOCKS):
@@ -63,11 +66,37 @@ def read_efficientnet_lite(arrays: dict) -> dict[str, np.ndarray]:
     names |= {f"{norm}.{part}" for _, norm in places.values() for part in _NORM}
     # Nothing may be missing or left over.
     take_all(arrays, {name: name for name in names}, _is_unused, "the checkpoint")
+    check_shapes(arrays, _shapes(places), "the checkpoint", "network")
     found = {}
     for address, pair in places.items():
         kernel, bias = _folded(arrays, *pair, depthwise="depthwise" in address)
         found |= {f"{address}/kernel": kernel, f"{address}/bias": bias}
+        if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
+            raise ValueError(
+                f"{pair[0]} of the checkpoint, with {pair[1]} folded in, has numbers "
+                "that are not finite. Get the checkpoint again."
+            )
     return found
+
+
+def _shapes(places: dict) -> dict[str, tuple]:
+    """What shapes the checkpoint's tensors have, by those of the backbone."""
+    backbone = EfficientNetLite("lite0")
+    backbone.build()
+    own = {weight_address(weight): tuple(weight.shape) for weight in backbone.weights}
+    shapes = {}
+    for address, (convolution, norm) in places.items():
+        order = _order(depthwise="depthwise" in address)
+        kernel = dict(zip(order, own[f"{address}/kernel"], strict=True))
+        shape = tuple(kernel[axis] for axis in range(4))
+        shapes[f"{convolution}.weight"] = shape
+        shapes |= {f"{norm}.{part}": shape[:1] for part in _NORM}
+    return shapes
+
+
+def _order(depthwise: bool) -> tuple:
+    """Torch has (outputs, inputs, height, width); a depthwise one has no inputs."""
+    return (2, 3, 0, 1) if depthwise else (2, 3, 1, 0)
 
 
 _NORM = ("weight", "bias", "running_mean", "running_var")
@@ -83,11 +112,11 @@ def _folded(arrays, convolution: str, norm: str, depthwise: bool) -> tuple:
     gamma, beta, mean, variance = (
         np.asarray(arrays[f"{norm}.{part}"], np.float64) for part in _NORM
     )
-    scale = gamma / np.sqrt(variance + _EPSILON)
-    # Torch has (outputs, inputs, height, width); a depthwise one has no inputs.
-    order = (2, 3, 0, 1) if depthwise else (2, 3, 1, 0)
-    kernel = (kernel * scale[:, None, None, None]).transpose(order)
-    return kernel.astype(np.float32), (beta - mean * scale).astype(np.float32)
+    # What comes out is looked at afterwards.
+    with np.errstate(all="ignore"):
+        scale = gamma / np.sqrt(variance + _EPSILON)
+        kernel = (kernel * scale[:, None, None, None]).transpose(_order(depthwise))
+        return kernel.astype(np.float32), (beta - mean * scale).astype(np.float32)
 
 
 _NAME = re.compile(r"efficientnet[-_]?lite0.*\.pth", re.IGNORECASE)

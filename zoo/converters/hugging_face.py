@@ -79,6 +79,38 @@ def _floats(arrays: dict) -> dict[str, np.ndarray]:
     }
 
 
+def check_shapes(arrays: dict, shapes: dict[str, tuple], origin, of: str) -> None:
+    """Compares tensors with the sizes that are stated, before a model is made of them.
+
+    Args:
+        arrays: by their own names.
+        shapes: by the same; None goes with any size.
+        origin: of the tensors, for messages.
+        of: what states the sizes, for messages.
+
+    Raises:
+        ValueError: a tensor is missing, or has another shape.
+    """
+    missing = [name for name in shapes if name not in arrays]
+    wrong = [
+        f"{name} is {arrays[name].shape}, not {shape}"
+        for name, shape in shapes.items()
+        if name in arrays and not _is_of(arrays[name].shape, shape)
+    ]
+    said = [f"Missing: {', '.join(missing)}."] if missing else []
+    said += [f"Of another shape: {'; '.join(wrong)}."] if wrong else []
+    if said:
+        raise ValueError(
+            f"The tensors in {origin} are not those of its {of}. {' '.join(said)}"
+        )
+
+
+def _is_of(shape: tuple, wanted: tuple) -> bool:
+    return len(shape) == len(wanted) and all(
+        size in (None, found) for found, size in zip(shape, wanted, strict=True)
+    )
+
+
 def take_all(arrays: dict, names: dict[str, str], ignored, origin) -> dict:
     """Tensors under the names of this project; nothing may be missing or left.
 

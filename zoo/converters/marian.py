@@ -17,11 +17,16 @@ import numpy as np
 from zoo import registry
 from zoo.converters.checkpoint_folder import peek_config, read_config
 from zoo.converters.family import Family
-from zoo.converters.hugging_face import read_hub_arrays, take_all
+from zoo.converters.hugging_face import check_shapes, read_hub_arrays, take_all
+from zoo.converters.marian_decoding import (
+    barred_ids,
+    decoding_of,
+    most_pieces,
+    read_generation,
+)
 from zoo.converters.marian_tables import Table, read_tables
 from zoo.converters.parity_marian import compare_marian
-from zoo.data.vocabulary import PADDING_ID, START_ID, UNKNOWN_ID
-from zoo.files import read_json
+from zoo.data.vocabulary import START_ID
 from zoo.presets import Preset
 from zoo.tasks.translation import TranslationTask
 from zoo.weights import assign_arrays
@@ -52,20 +57,6 @@ _SPARE = re.compile(
 # The logit of what is never written, low enough to weigh nothing and no lower: label
 # smoothing counts it.
 _NEVER = -100.0
-# What decoding here does not have, and what it must be then.
-_PLAIN = {
-    "repetition_penalty": 1.0,
-    "encoder_repetition_penalty": 1.0,
-    "diversity_penalty": 0.0,
-    "num_beam_groups": 1,
-    "do_sample": False,
-    "forced_bos_token_id": None,
-    "suppress_tokens": None,
-    "begin_suppress_tokens": None,
-    "force_words_ids": None,
-    "constraints": None,
-}
-_STOPPING = {True: "full", False: "likely", "never": "sure"}
 
 
 def convert_marian(folder) -> Preset:
@@ -84,7 +75,7 @@ def convert_marian(folder) -> Preset:
     folder = Path(folder)
     config = read_config(folder)
     _check(config, folder)
-    generation = _generation(config, folder)
+    generation = read_generation(config, folder)
     source, target = read_tables(folder, config)
     arrays = read_hub_arrays(folder)
     words = _words(arrays, folder)
@@ -92,8 +83,8 @@ def convert_marian(folder) -> Preset:
     task = TranslationTask(
         source.vocabulary,
         target.vocabulary,
-        max_pieces=_longest(config, generation),
-        decoding=_decoding(generation, target, folder),
+        max_pieces=most_pieces(config, generation, folder),
+        decoding=decoding_of(generation, target, folder),
     )
     options = _options(config, words, target)
     recipe = registry.get("translation_transformer", **options)
@@ -104,7 +95,7 @@ def convert_marian(folder) -> Preset:
     found = take_all(arrays, names, _SPARE.fullmatch, folder)
     _renumber(found, source, target)
     if generation.get("renormalize_logits"):
-        found["output_bias"][_barred(generation, target, folder)] = _NEVER
+        found["output_bias"][barred_ids(generation, target, folder)] = _NEVER
     turned = {
         address: np.ascontiguousarray(array.T) if "kernel" in address else array
         for address, array in found.items()
@@ -189,20 +180,10 @@ def _check_sizes(config, arrays, words: Words, tables, folder) -> None:
                 f"{folder}/config.json says {side}_layers={config[f'{side}_layers']}, "
                 f"and there are {len(arrays)} tensors."
             )
-        shapes[f"model.{side}.layers.0.fc1.weight"] = (
-            config[f"{side}_ffn_dim"],
-            units,
-        )
-    wrong = [
-        f"{name} is {arrays[name].shape}, not {shape}"
-        for name, shape in shapes.items()
-        if name in arrays and arrays[name].shape != shape
-    ]
-    if wrong:
-        raise ValueError(
-            f"The tensors in {folder} are not those of its config.json and vocab.json. "
-            f"Of another shape: {'; '.join(wrong)}."
-        )
+        for index in range(config[f"{side}_layers"]):
+            inside = f"model.{side}.layers.{index}.fc1.weight"
+            shapes[inside] = (config[f"{side}_ffn_dim"], units)
+    check_shapes(arrays, shapes, folder, "config.json and vocab.json")
     _check_positions(arrays, folder)
 
 
@@ -217,71 +198,6 @@ def _check_positions(arrays: dict, folder) -> None:
                 f"{name} in {folder} holds other positions than sines and then cosines "
                 "of Vaswani et al. (2017), which Marian's models have."
             )
-
-
-def _generation(config: dict, folder: Path) -> dict:
-    """How to decode: of generation_config.json, or of config.json as it once was."""
-    path = folder / "generation_config.json"
-    found = config
-    if path.is_file():
-        found = read_json(path)
-        if not isinstance(found, dict):
-            raise ValueError(f"{path} must be an object of JSON.")
-    wrong = [
-        f"{name}: {found[name]!r}"
-        for name, plain in _PLAIN.items()
-        if found.get(name, plain) not in (plain, None, [])
-    ]
-    if wrong:
-        raise ValueError(
-            f"{folder} is to be decoded as is not possible here: {'; '.join(wrong)}. "
-            "Take it out of generation_config.json (or config.json) to go without."
-        )
-    return found
-
-
-def _longest(config: dict, generation: dict) -> int:
-    """Most pieces of a source or target; the start token is no piece."""
-    positions = config.get("max_position_embeddings", 512)
-    return min((generation.get("max_length") or positions + 1) - 1, positions)
-
-
-def _barred(generation: dict, target: Table, folder) -> list[int]:
-    """Own ids of what is never written."""
-    found = generation.get("bad_words_ids") or []
-    if any(len(words) != 1 for words in found):
-        raise ValueError(
-            f"{folder} has bad_words_ids of several tokens, which decoding here cannot "
-            f"leave out: {found}. Take them out of generation_config.json."
-        )
-    own = {former: number for number, former in enumerate(target.former)}
-    # Padding may be the start token, too.
-    barred = {own[words[0]] for words in found}
-    return sorted(barred | {PADDING_ID, START_ID})
-
-
-def _decoding(generation: dict, target: Table, folder) -> dict:
-    """The same as fields of `DecodingOptions`."""
-    shortest = max(
-        (generation.get("min_length") or 0) - 1, generation.get("min_new_tokens") or 0
-    )
-    barred = _barred(generation, target, folder)
-    decoding = {
-        "beam_size": generation.get("num_beams") or 1,
-        "length_penalty": generation.get("length_penalty", 1.0),
-        "length_form": "plain",
-        "stopping": _STOPPING[generation.get("early_stopping") or False],
-        "min_length": max(shortest, 0),
-        "no_repeat_ngram": generation.get("no_repeat_ngram_size") or 0,
-        "allow_unknown": UNKNOWN_ID not in barred,
-        "suppress": [target.vocabulary.pieces[n] for n in barred if n > UNKNOWN_ID],
-    }
-    usual = {"min_length": 0, "no_repeat_ngram": 0, "suppress": []}
-    return {
-        name: value
-        for name, value in decoding.items()
-        if name not in usual or value != usual[name]
-    }
 
 
 def _options(config: dict, words: Words, target: Table) -> dict:

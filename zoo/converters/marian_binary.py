@@ -6,7 +6,10 @@
 # multiplied by before it was rounded. Tables of words (Wemb) are as they are. Matrices
 # that were packed for one kind of processor have types of their own.
 
+import math
 import struct
+import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +20,13 @@ _VERSION = 1
 _INT8, _FLOAT16, _FLOAT32, _INTGEMM8 = 0x0101, 0x0402, 0x0404, 0x4101
 _FLOATS = {_FLOAT16: "<f2", _FLOAT32: "<f4"}
 _CONFIG = "special:model.yml"
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+_ZIP = (zipfile.BadZipFile, zlib.error)
+# Weights hardly shrink; what shrinks more was made to fill the memory.
+_RATIO = 32
 
 
 @dataclass
@@ -58,12 +68,11 @@ def read_marian(path) -> MarianWeights:
 
 
 def _read_npz(path) -> MarianWeights:
-    import zipfile
-
     try:
+        _check_npz(path)
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, OSError, MemoryError, RuntimeError, *_ZIP) as error:
         raise _damaged(path, str(error)) from error
     if _CONFIG not in arrays:
         raise _damaged(path, f"it has no {_CONFIG}")
@@ -76,6 +85,28 @@ def _read_npz(path) -> MarianWeights:
         },
         config,
     )
+
+
+def _check_npz(path) -> None:
+    """Compares shapes with the file before memory is asked for: a header is short."""
+    longest = _RATIO * path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > longest:
+            raise ValueError(f"unpacked, it would be {_RATIO} times as large")
+        for member in members:
+            with archive.open(member) as file:
+                version = np.lib.format.read_magic(file)
+                read = _HEADERS.get(version)
+                if read is None:
+                    raise ValueError(f"{member.filename} is of the version {version}")
+                shape, _, dtype = read(file)
+            size = dtype.itemsize * math.prod(shape)
+            if min(shape, default=1) < 0 or size > member.file_size:
+                raise ValueError(
+                    f"{member.filename} has {member.file_size} bytes for the shape "
+                    f"{shape}"
+                )
 
 
 def _read_bin(path) -> MarianWeights:

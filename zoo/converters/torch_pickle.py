@@ -147,7 +147,8 @@ def _read_zip(path):
         root = pickles[0].removesuffix("data.pkl")
         order = "<"
         if f"{root}byteorder" in archive.namelist():
-            order = ">" if archive.read(f"{root}byteorder") == b"big" else "<"
+            said = _member(archive, f"{root}byteorder", most=len(b"little"))
+            order = ">" if said == b"big" else "<"
         content = _Unpickler(io.BytesIO(_member(archive, pickles[0]))).load()
         for storage in {found.storage for found in _tensors(content)}:
             octets = _member(archive, f"{root}data/{storage.key}")
@@ -155,10 +156,13 @@ def _read_zip(path):
     return content, storages
 
 
-def _member(archive, name):
+def _member(archive, name, most=math.inf):
     """torch compresses nothing: what is small stays small."""
-    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+    about = archive.getinfo(name)
+    if about.compress_type != zipfile.ZIP_STORED:
         raise _Refused("it is compressed, which no file of torch.save is.")
+    if about.file_size > most:
+        raise _Refused(f"its {name} has {about.file_size} bytes, and {most} at most.")
     return archive.read(name)
 
 
@@ -192,27 +196,39 @@ def _numbers(storage, octets, order):
     return numbers.astype("float32" if dtype.kind == "f" else dtype.newbyteorder("="))
 
 
-def _tensors(content):
-    """Every tensor in nested containers."""
+def _tensors(content, seen=None):
+    """Every tensor in nested containers, each of which is looked into once.
+
+    A pickle may name one container in many places: a few that hold the next one twice
+    each would be walked through more often than any time allows.
+    """
+    seen = set() if seen is None else seen
+    if not isinstance(content, _Tensor | dict | list | tuple) or id(content) in seen:
+        return
+    seen.add(id(content))
     if isinstance(content, _Tensor):
         yield content
-    elif isinstance(content, dict):
-        for value in content.values():
-            yield from _tensors(value)
-    elif isinstance(content, list | tuple):
-        for value in content:
-            yield from _tensors(value)
+        return
+    for value in content.values() if isinstance(content, dict) else content:
+        yield from _tensors(value, seen)
 
 
-def _resolved(content, storages):
-    """The containers, with arrays for tensors."""
+def _resolved(content, storages, known=None):
+    """The containers, with arrays for tensors; what was one object stays one."""
+    known = {} if known is None else known
+    if id(content) in known:
+        return known[id(content)]
     if isinstance(content, _Tensor):
-        return _array(content, storages[content.storage])
-    if isinstance(content, dict):
-        return {key: _resolved(value, storages) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return type(content)(_resolved(value, storages) for value in content)
-    return content
+        found = _array(content, storages[content.storage])
+    elif isinstance(content, dict):
+        items = content.items()
+        found = {key: _resolved(value, storages, known) for key, value in items}
+    elif isinstance(content, list | tuple):
+        found = type(content)(_resolved(value, storages, known) for value in content)
+    else:
+        return content
+    known[id(content)] = found
+    return found
 
 
 def _array(tensor, numbers):

@@ -83,7 +83,8 @@ class _TableTokenizer(tf.Module):
 def _split(texts):
     """The language codes that texts begin with, or "", and what follows."""
     begins = tf.strings.regex_full_match(texts, f"{LANGUAGE}.*")
-    codes = tf.strings.regex_replace(texts, f"^({LANGUAGE}).*$", r"\1")
+    # A flag holds to the end of its group: for what follows it is set anew.
+    codes = tf.strings.regex_replace(texts, f"(?s)^({LANGUAGE}).*$", r"\1")
     codes = tf.where(begins, codes, "")
     lengths = tf.strings.length(codes)
     return codes, tf.strings.substr(texts, lengths, tf.strings.length(texts) - lengths)

@@ -1,8 +1,12 @@
 """Checkpoints on Hugging Face's hub and on Kaggle, as folders on this machine."""
 
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+
+from zoo.hub.cached import cached_snapshot, is_unreachable
+from zoo.hub.patterns import literal_pattern
 
 HUGGING_FACE, KAGGLE = "hf://", "kaggle://"
 _REPOSITORY = re.compile(
@@ -28,12 +32,16 @@ _BESIDE = re.compile(
 _INDEX = ".index.json"
 
 
+class HubWarning(UserWarning):
+    """A hub that does not answer, where the cache will do."""
+
+
 @dataclass(frozen=True)
 class Fetched:
     """A checkpoint in the cache of a hub's client.
 
     Attributes:
-        path: its folder, which belongs to the client.
+        path: its folder, which belongs to the client; of a bare .pth that file.
         name: what the hub calls it.
         address: how it was asked for.
         revision: of its files, as far as the client says.
@@ -77,8 +85,11 @@ def fetch(source: str) -> Fetched:
     Raises:
         ImportError: the client is not installed.
         ValueError: no such form, or no such checkpoint.
-        ConnectionError: it is not in the cache, and the hub does not answer; the
-            message says how to fetch it elsewhere.
+        ConnectionError: the hub refuses; or does not answer, and not all that is needed
+            is in the cache: the message says how to fetch it elsewhere.
+
+    Warns:
+        HubWarning: the hub does not answer, and the cache is used.
     """
     source = str(source)
     if source.startswith(HUGGING_FACE):
@@ -131,7 +142,7 @@ def _fetch_hugging_face(address: str, name: str, revision: str | None) -> Fetche
         files = needed_files(
             huggingface_hub.HfApi().list_repo_files(name, revision=revision)
         )
-        given = {"allow_patterns": [_literal(file) for file in files]}
+        given = {"allow_patterns": [literal_pattern(file) for file in files]}
         folder = huggingface_hub.snapshot_download(name, revision=revision, **given)
     except errors.GatedRepoError as error:
         raise ValueError(
@@ -146,25 +157,39 @@ def _fetch_hugging_face(address: str, name: str, revision: str | None) -> Fetche
     # Each version of the client has the errors of another HTTP library.
     except Exception as error:
         folder = _cached(huggingface_hub, address, name, revision, error)
-    return Fetched(Path(folder), name, address, _commit(folder) or revision)
+    path = _checkpoint_in(Path(folder))
+    return Fetched(path, name, address, _commit(folder) or revision)
 
 
 def _cached(client, address: str, name: str, revision: str | None, error) -> str:
     """What an earlier conversion fetched, when the hub does not answer."""
-    try:
-        return client.snapshot_download(name, revision=revision, local_files_only=True)
-    except Exception:
+    if not is_unreachable(error):
         raise ConnectionError(
-            f"{address} is not in the cache of huggingface_hub, and the hub does not "
-            f"answer ({_first_line(error)}). Where there is a network, run "
+            f"{address} cannot be fetched ({first_line(error)})."
+        ) from error
+    folder = cached_snapshot(client, name, revision, needed_files)
+    if folder is None:
+        raise ConnectionError(
+            f"{address} is not as a whole in the cache of huggingface_hub, and the hub "
+            f"does not answer ({first_line(error)}). Where there is a network, run "
             f"hf download {name} --local-dir {name.rpartition('/')[2]}, bring that "
             "folder here and name it instead."
         ) from error
+    warnings.warn(
+        f"The hub does not answer ({first_line(error)}): {address} is taken from the "
+        "cache of huggingface_hub, as it was when it was fetched.",
+        HubWarning,
+        stacklevel=4,
+    )
+    return folder
 
 
-def _literal(name: str) -> str:
-    """A name as a pattern that matches nothing else."""
-    return re.sub(r"([*?[])", r"[\1]", name)
+def _checkpoint_in(folder: Path) -> Path:
+    """A folder, or the one .pth in it, where nothing else says what it holds."""
+    names = [path.name for path in folder.iterdir()]
+    pickles = [name for name in needed_files(names) if name.endswith(".pth")]
+    is_bare = len(pickles) == 1 and "config.json" not in names
+    return folder / pickles[0] if is_bare else folder
 
 
 def _commit(folder) -> str | None:
@@ -187,7 +212,7 @@ def _fetch_kaggle(address: str, handle: str) -> Fetched:
         folder = Path(kagglehub.model_download(handle))
     except Exception as error:
         raise ConnectionError(
-            f"{address} cannot be fetched: {_first_line(error)} If this machine has no "
+            f"{address} cannot be fetched: {first_line(error)} If this machine has no "
             "network, fetch the model where there is one (its page has a button, or "
             f"kagglehub.model_download({handle!r})), bring the folder here and name it "
             "instead."
@@ -195,6 +220,7 @@ def _fetch_kaggle(address: str, handle: str) -> Fetched:
     return Fetched(folder, handle, address)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says, short; its kind if it says nothing."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0][:200]

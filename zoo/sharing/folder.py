@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from zoo.files import folder_written_whole, write_json
+from zoo.files import check_vacant, folder_written_whole, write_json
 from zoo.presets import HUB_WEIGHTS, WEIGHTS, Preset, save_preset
 from zoo.sharing.readme import readme
 from zoo.weights import Precision
@@ -31,7 +31,8 @@ def save_for_hub(
     Raises:
         ValueError: the folder holds something.
     """
-    _check_new(folder)
+    check_vacant(folder)
+    Path(folder).parent.mkdir(parents=True, exist_ok=True)
     languages = tuple(languages) or _languages_in(preset.name)
     has_labels = getattr(preset.task, "labels", None) is not None
     text = readme(
@@ -55,19 +56,13 @@ def save_for_keras(preset: Preset, folder) -> None:
     Raises:
         ValueError: the folder holds something.
     """
-    _check_new(folder)
+    check_vacant(folder)
+    Path(folder).parent.mkdir(parents=True, exist_ok=True)
     with folder_written_whole(folder) as beside:
         preset.model.save(beside / KERAS_FILE)
         (beside / "vocabulary").mkdir()
         preset.task.save(beside / "vocabulary")
         write_json(beside / "card.json", preset.card)
-
-
-def _check_new(folder) -> None:
-    folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"{folder} holds something already. Name a new folder.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _languages_in(name: str) -> tuple[str, ...]:

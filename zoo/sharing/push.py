@@ -2,10 +2,19 @@
 
 from pathlib import Path
 
-from zoo.hub.sources import HUGGING_FACE, repository_of
-from zoo.presets import HUB_WEIGHTS
+from zoo.hub.patterns import literal_pattern
+from zoo.hub.sources import HUGGING_FACE, first_line, repository_of
+from zoo.presets import HUB_WEIGHTS, WEIGHTS
 
 _NEEDED = ("README.md", "config.json", HUB_WEIGHTS)
+# Of an earlier push, or of another form: a preset would be read with them.
+_REPLACED = (
+    "vocabulary/*",
+    WEIGHTS,
+    HUB_WEIGHTS,
+    "model-*-of-*.safetensors",
+    f"{HUB_WEIGHTS}.index.json",
+)
 
 
 def files_to_push(folder) -> dict[str, int]:
@@ -37,6 +46,8 @@ def files_to_push(folder) -> dict[str, int]:
 
 def push(folder, address: str, private: bool = False, message: str = "") -> str:
     """Uploads a folder as one commit, into a repository that is made if need be.
+
+    The same commit deletes the weights and vocabularies that were there before.
 
     Args:
         folder: as `save_for_hub` writes it.
@@ -72,7 +83,9 @@ def push(folder, address: str, private: bool = False, message: str = "") -> str:
         done = hub.upload_folder(
             repo_id=name,
             folder_path=str(folder),
-            allow_patterns=[*files],
+            allow_patterns=[literal_pattern(file) for file in files],
+            # What is sent now is not deleted.
+            delete_patterns=[*_REPLACED],
             commit_message=message or "Weights, vocabulary and card",
         )
     except errors.LocalTokenNotFoundError as error:
@@ -83,12 +96,13 @@ def push(folder, address: str, private: bool = False, message: str = "") -> str:
         status = getattr(getattr(error, "response", None), "status_code", None)
         kind = PermissionError if status in (401, 403) else ConnectionError
         raise kind(
-            f"{address} refuses ({str(error).splitlines()[0]}). Look at its name, and "
+            f"{address} refuses ({first_line(error)}). Look at its name, and "
             "log in with a token that may write there: hf auth login."
         ) from error
     # Each version of the client has the errors of another HTTP library.
     except Exception as error:
         raise ConnectionError(
-            f"{address} cannot be reached: {error}. Nothing is lost: push again."
+            f"{address} cannot be reached ({first_line(error)}). Nothing is lost: push "
+            "again."
         ) from error
     return str(getattr(done, "commit_url", None) or address)

@@ -13,9 +13,9 @@ _TAGS = {
 }
 # What cards begin with, and what the hub calls it.
 _LICENCES = {
-    r"apache[- ]2\.0": "apache-2.0",
+    r"apache[- ](license,? (version )?)?2\.0": "apache-2.0",
     r"mit\b": "mit",
-    r"mpl[- ]2\.0|mozilla public license 2\.0": "mpl-2.0",
+    r"mpl[- ]2\.0|mozilla public license,? (version )?2\.0": "mpl-2.0",
     r"cc[- ]by[- ]sa[- ]4\.0": "cc-by-sa-4.0",
     r"cc[- ]by[- ]sa[- ]3\.0": "cc-by-sa-3.0",
     r"cc[- ]by[- ]nc[- ]4\.0": "cc-by-nc-4.0",
@@ -148,6 +148,7 @@ def _body(card: dict, name: str, task: str) -> str:
         ("Limits", card.get("limits")),
         ("Data", "\n".join(sources)),
         ("Licence", card.get("licence")),
+        ("Notice", card.get("notice")),
         ("Made from", "\n".join(f"- {key}: {_shown(source[key])}" for key in source)),
     ):
         if text:

@@ -3,6 +3,7 @@
 # machine that has none.
 
 import functools
+import importlib.util
 import warnings
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from zoo.data.vocabulary import END_ID, Vocabulary
 from zoo.files import read_json, write_json
 from zoo.tasks.task import Runner
 from zoo.tasks.texts import with_codecs
+from zoo.values import convert_fields
 
 _MAX_PIECES = 128
 # What a preset says besides its vocabularies, where it is not the usual.
@@ -43,6 +45,9 @@ class TranslationTask:
         max_pieces: longest source or target, the end token included.
         decoding: how to decode if nothing else is asked for: fields of
             `zoo.decoding.DecodingOptions` by name.
+
+    Raises:
+        ValueError: a value out of range, or a field that there is not.
     """
 
     name = "translation"
@@ -72,6 +77,7 @@ class TranslationTask:
         self.subword_samples = subword_samples
         self.max_pieces = max_pieces
         self.decoding = decoding or {}
+        _check_decoding(self.decoding, "decoding")
 
     @classmethod
     def learn(
@@ -312,7 +318,38 @@ def _read_options(path: Path) -> dict:
             f"{path} has another format than {_FORMAT}, the one that this version of "
             "attention-zoo reads."
         )
-    return {name: options[name] for name in ("max_pieces", "decoding")}
+    if missing := {"max_pieces", "decoding"} - options.keys():
+        raise ValueError(
+            f"{path} must have max_pieces and decoding. Missing: "
+            f"{', '.join(sorted(missing))}. Get the preset again."
+        )
+    longest = options["max_pieces"]
+    if isinstance(longest, bool) or not isinstance(longest, int) or longest < 1:
+        raise ValueError(
+            f"max_pieces in {path} must be a whole number from 1 on. "
+            f"Received: {longest!r}."
+        )
+    _check_decoding(options["decoding"], f"decoding in {path}")
+    return {"max_pieces": longest, "decoding": options["decoding"]}
+
+
+def _check_decoding(decoding, origin: str) -> None:
+    """Refuses what could not be decoded by, where there is TensorFlow to decode."""
+    if not isinstance(decoding, dict):
+        raise ValueError(
+            f"{origin} must be options by name. Received: {type(decoding).__name__}."
+        )
+    if not decoding or importlib.util.find_spec("tensorflow") is None:
+        return
+    from zoo.decoding import DecodingOptions
+
+    # Options of the graph, which a runner checks against its vocabulary.
+    beside = ("suppress", "replace_unknown")
+    own = {name: value for name, value in decoding.items() if name not in beside}
+    try:
+        DecodingOptions(**convert_fields(DecodingOptions, own))
+    except ValueError as error:
+        raise ValueError(f"{origin} is not possible: {error}") from None
 
 
 def _sampled(vocabulary, texts, seed, best: Ragged, longest) -> Ragged:
