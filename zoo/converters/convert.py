@@ -1,5 +1,6 @@
 """Which family a checkpoint is of, and the preset that it becomes."""
 
+import dataclasses
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -64,6 +65,9 @@ class Checkpoint:
                 f"{type(error).__name__}: {error}."
             ) from error
         _add_provenance(found.card, self)
+        if self.origin.get("name") and isinstance(found, Preset):
+            # A cache's folders are named by commits.
+            found = dataclasses.replace(found, name=self.origin["name"])
         return found
 
     def compare(self, preset: Preset) -> list[tuple[str, float]]:
