@@ -9,23 +9,17 @@
 #   whose vector is learnt; a checkpoint of Marian has zeros there.
 
 import keras
-from keras import layers, ops
+from keras import ops
 
-from zoo.layers import (
-    SSRU,
-    FeedForward,
-    MultiHeadAttention,
-    SinePositions,
-    SSRUDecoderBlock,
-)
+from zoo.layers import SSRU, FeedForward, MultiHeadAttention, SSRUDecoderBlock
+from zoo.models.encoder_decoder import EncoderDecoder, check_depths
 from zoo.models.encoder_stack import make_encoder
-from zoo.ops.masking import padding_mask
 
 # Shape letters: B batch, S source length, T target length, H heads, U units.
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class SSRUTransformer(keras.Model):
+class SSRUTransformer(EncoderDecoder):
     """Encoder of attention and decoder of simple recurrences, over token ids.
 
     Id 0 is padding. Calling the model runs it along given target tokens. A decoder asks
@@ -65,7 +59,6 @@ class SSRUTransformer(keras.Model):
     """
 
     epsilon = 1e-6
-    position_layout = "tensor2tensor"
 
     def __init__(
         self,
@@ -83,49 +76,25 @@ class SSRUTransformer(keras.Model):
         **kwargs,
     ):
         kwargs.setdefault("name", "ssru_transformer")
-        super().__init__(**kwargs)
         _check_sizes(num_layers, num_decoder_layers, num_heads, alignment_head)
-        if share_embeddings and source_vocabulary_size != target_vocabulary_size:
-            raise ValueError(
-                "share_embeddings=True needs one vocabulary for both languages. "
-                f"Received: {source_vocabulary_size} source and "
-                f"{target_vocabulary_size} target ids."
-            )
-        self.source_vocabulary_size = source_vocabulary_size
-        self.target_vocabulary_size = target_vocabulary_size
-        self.units = units
+        super().__init__(
+            source_vocabulary_size,
+            target_vocabulary_size,
+            units,
+            share_embeddings,
+            dropout,
+            position_layout="tensor2tensor",
+            **kwargs,
+        )
         self.hidden_size = hidden_size
         self.num_heads = num_heads
         self.num_layers = num_layers
         self.num_decoder_layers = num_decoder_layers
         self.activation = activation
-        self.share_embeddings = share_embeddings
-        self.dropout = dropout
         self.alignment_head = alignment_head
-        self._make_layers({"dtype": self.dtype_policy})
-        # A batch's shape is its bucket's: TensorFlow's XLA would compile for each on a
-        # CPU, for minutes; JAX compiles whatever this says.
-        self.supports_jit = keras.backend.backend() != "tensorflow"
+        self._make_blocks({"dtype": self.dtype_policy})
 
-    def _make_layers(self, dtype):
-        if self.share_embeddings:
-            shared = self._make_embedding(
-                "embedding", self.target_vocabulary_size, dtype
-            )
-            self.source_embedding = self.target_embedding = shared
-        else:
-            self.source_embedding = self._make_embedding(
-                "source_embedding", self.source_vocabulary_size, dtype
-            )
-            self.target_embedding = self._make_embedding(
-                "target_embedding", self.target_vocabulary_size, dtype
-            )
-        self.positions = SinePositions(
-            layout=self.position_layout, name="positions", **dtype
-        )
-        self.embedding_dropout = layers.Dropout(
-            self.dropout, name="embedding_dropout", **dtype
-        )
+    def _make_blocks(self, dtype):
         block = {"norm": "post", "dropout": self.dropout, "epsilon": self.epsilon}
         self.encoder = make_encoder(
             self.num_layers,
@@ -154,56 +123,6 @@ class SSRUTransformer(keras.Model):
             )
             for index in range(self.num_decoder_layers)
         ]
-
-    def _make_embedding(self, name, size, dtype):
-        # Multiplied by the root of its size, an embedding starts with numbers around 1.
-        initializer = keras.initializers.RandomNormal(stddev=self.units**-0.5)
-        return layers.ReversibleEmbedding(
-            size, self.units, embeddings_initializer=initializer, name=name, **dtype
-        )
-
-    def build(self, input_shape=None):
-        shape = (None, None, self.units)
-        self.source_embedding.build((None, None))
-        if not self.share_embeddings:
-            self.target_embedding.build((None, None))
-        for block in self.encoder:
-            block.build(shape)
-        for block in self.decoder:
-            block.build(shape, shape)
-        self.output_bias = self.add_weight(
-            shape=(self.target_vocabulary_size,),
-            initializer="zeros",
-            name="output_bias",
-        )
-        self.built = True
-
-    @property
-    def embedding_scale(self) -> float:
-        """What words are multiplied by."""
-        return self.units**0.5
-
-    def parts_by_depth(self) -> list[str]:
-        """Patterns of weight addresses, from what reads first to what writes."""
-        blocks = [block.name for block in (*self.encoder, *self.decoder)]
-        named = [f"{name}/.*" for name in blocks]
-        return [r"(source_|target_)?embedding/.*", *named, "output_bias"]
-
-    def encode(self, source_ids, training: bool = False) -> dict:
-        """Reads the source sentences, once each.
-
-        Args:
-            source_ids: shape (batch, source_length), 0 = padding.
-            training: whether dropout acts.
-
-        Returns:
-            Memory: a nested dictionary of tensors whose first axis is the batch, for
-            `initial_state` and `step`: the "mask", and for each block of the decoder
-            the source's "keys" and "values".
-        """
-        values_BSU, mask_BS = self._read(source_ids, training)
-        blocks = [block.start(values_BSU)["memory"] for block in self.decoder]
-        return {"mask": mask_BS, "blocks": blocks}
 
     def initial_state(self, memory: dict) -> dict:
         """What the decoder remembers before the first token: nothing.
@@ -267,34 +186,11 @@ class SSRUTransformer(keras.Model):
             )
         return self._logits(values_BTU), self._aligned(weights_BHTS)
 
-    def call(self, inputs, training=False):
-        logits, _ = self.force(inputs["source_ids"], inputs["target_ids"], training)
-        return logits
-
-    def _read(self, source_ids, training):
-        """The encoder's outputs and which of them are words."""
-        mask_BS = padding_mask(source_ids)
-        values_BSU = self._embed(self.source_embedding, source_ids, training)
-        for block in self.encoder:
-            values_BSU = block(values_BSU, key_mask=mask_BS, training=training)
-        return values_BSU, mask_BS
-
-    def _embed(self, embedding, ids, training=False, start=0):
-        """Words and positions (Vaswani et al., 2017, section 3.4 and 3.5)."""
-        values = embedding(ids)
-        values = values * ops.cast(self.embedding_scale, values.dtype)
-        values = values + self.positions(values, start=start)
-        return self.embedding_dropout(values, training=training)
-
     def _aligned(self, weights_BHTS):
         """One head's weights, or the mean of all."""
         if self.alignment_head is None:
             return ops.mean(weights_BHTS, axis=1)
         return weights_BHTS[:, self.alignment_head]
-
-    def _logits(self, values):
-        logits = self.target_embedding(values, reverse=True)
-        return logits + ops.cast(self.output_bias, logits.dtype)
 
     def get_config(self):
         config = super().get_config()
@@ -315,11 +211,7 @@ class SSRUTransformer(keras.Model):
 
 
 def _check_sizes(num_layers, num_decoder_layers, num_heads, alignment_head):
-    if num_layers < 1 or num_decoder_layers < 1:
-        raise ValueError(
-            "Encoder and decoder need at least one block each. Received: "
-            f"num_layers={num_layers}, num_decoder_layers={num_decoder_layers}."
-        )
+    check_depths(num_layers, num_decoder_layers)
     if alignment_head is not None and not 0 <= alignment_head < num_heads:
         raise ValueError(
             f"alignment_head must be from 0 to {num_heads - 1}, the number of a head. "

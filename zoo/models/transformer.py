@@ -13,21 +13,16 @@
 import keras
 from keras import layers, ops
 
-from zoo.layers import (
-    DecoderBlock,
-    FeedForward,
-    MultiHeadAttention,
-    SinePositions,
-)
+from zoo.layers import DecoderBlock, FeedForward, MultiHeadAttention
+from zoo.models.encoder_decoder import EncoderDecoder, check_depths
 from zoo.models.encoder_stack import make_encoder
-from zoo.ops.masking import padding_mask
 
 # Shape letters: B batch, S source length, T target length, H heads, D head size,
 # U units, V target vocabulary.
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class Transformer(keras.Model):
+class Transformer(EncoderDecoder):
     """Encoder and decoder of attention alone, over token ids.
 
     Id 0 is padding. Calling the model runs it along given target tokens. A decoder asks
@@ -98,20 +93,21 @@ class Transformer(keras.Model):
         **kwargs,
     ):
         kwargs.setdefault("name", "transformer")
-        super().__init__(**kwargs)
         num_decoder_layers = num_decoder_layers or num_layers
         if alignment_layer is None:
             alignment_layer = max(num_decoder_layers - 2, 0)
         _check_sizes(num_layers, num_decoder_layers, alignment_layer)
-        if share_embeddings and source_vocabulary_size != target_vocabulary_size:
-            raise ValueError(
-                "share_embeddings=True needs one vocabulary for both languages. "
-                f"Received: {source_vocabulary_size} source and "
-                f"{target_vocabulary_size} target ids."
-            )
-        self.source_vocabulary_size = source_vocabulary_size
-        self.target_vocabulary_size = target_vocabulary_size
-        self.units = units
+        super().__init__(
+            source_vocabulary_size,
+            target_vocabulary_size,
+            units,
+            share_embeddings,
+            dropout,
+            position_layout,
+            tie_output,
+            embedding_scale,
+            **kwargs,
+        )
         self.hidden_size = hidden_size
         self.num_heads = num_heads
         self.num_layers = num_layers
@@ -119,40 +115,12 @@ class Transformer(keras.Model):
         self.decoder_hidden_size = decoder_hidden_size or hidden_size
         self.norm = norm
         self.activation = activation
-        self.position_layout = position_layout
-        self.share_embeddings = share_embeddings
-        self.tie_output = tie_output
-        self.embedding_scale = (
-            units**0.5 if embedding_scale is None else embedding_scale
-        )
-        self.dropout = dropout
         self.attention_dropout = attention_dropout
         self.hidden_dropout = hidden_dropout
         self.alignment_layer = alignment_layer
-        self._make_layers({"dtype": self.dtype_policy})
-        # A batch's shape is its bucket's: TensorFlow's XLA would compile for each on a
-        # CPU, for minutes; JAX compiles whatever this says.
-        self.supports_jit = keras.backend.backend() != "tensorflow"
+        self._make_blocks({"dtype": self.dtype_policy})
 
-    def _make_layers(self, dtype):
-        if self.share_embeddings:
-            shared = self._make_embedding(
-                "embedding", self.target_vocabulary_size, dtype, self.tie_output
-            )
-            self.source_embedding = self.target_embedding = shared
-        else:
-            self.source_embedding = self._make_embedding(
-                "source_embedding", self.source_vocabulary_size, dtype
-            )
-            self.target_embedding = self._make_embedding(
-                "target_embedding", self.target_vocabulary_size, dtype, self.tie_output
-            )
-        self.positions = SinePositions(
-            layout=self.position_layout, name="positions", **dtype
-        )
-        self.embedding_dropout = layers.Dropout(
-            self.dropout, name="embedding_dropout", **dtype
-        )
+    def _make_blocks(self, dtype):
         block = {"norm": self.norm, "dropout": self.dropout, **dtype}
         self.encoder = make_encoder(
             self.num_layers,
@@ -174,25 +142,12 @@ class Transformer(keras.Model):
             )
             for index in range(self.num_decoder_layers)
         ]
-        self.encoder_norm = self.decoder_norm = None
         if self.norm == "pre":
             epsilon = self.encoder[0].epsilon
             self.encoder_norm, self.decoder_norm = (
                 layers.LayerNormalization(epsilon=epsilon, name=name, **dtype)
                 for name in ("encoder_norm", "decoder_norm")
             )
-
-    def _make_embedding(self, name, size, dtype, tied=True):
-        # Multiplied by the root of its size, an embedding starts with numbers around 1.
-        initializer = keras.initializers.RandomNormal(stddev=self.units**-0.5)
-        return layers.ReversibleEmbedding(
-            size,
-            self.units,
-            tie_weights=tied,
-            embeddings_initializer=initializer,
-            name=name,
-            **dtype,
-        )
 
     def _make_attention(self, name, dtype, causal=False):
         return MultiHeadAttention(
@@ -212,48 +167,6 @@ class Transformer(keras.Model):
             name="feed_forward",
             **dtype,
         )
-
-    def build(self, input_shape=None):
-        shape = (None, None, self.units)
-        self.source_embedding.build((None, None))
-        if not self.share_embeddings:
-            self.target_embedding.build((None, None))
-        for block in self.encoder:
-            block.build(shape)
-        for block in self.decoder:
-            block.build(shape, shape)
-        if self.norm == "pre":
-            self.encoder_norm.build(shape)
-            self.decoder_norm.build(shape)
-        self.output_bias = self.add_weight(
-            shape=(self.target_vocabulary_size,),
-            initializer="zeros",
-            name="output_bias",
-        )
-        self.built = True
-
-    def parts_by_depth(self) -> list[str]:
-        """Patterns of weight addresses, from what reads first to what writes."""
-        blocks = [block.name for block in (*self.encoder, *self.decoder)]
-        named = [f"{name}/.*" for name in blocks]
-        ends = r"(encoder|decoder)_norm/.*|output_bias"
-        return [r"(source_|target_)?embedding/.*", *named, ends]
-
-    def encode(self, source_ids, training: bool = False) -> dict:
-        """Reads the source sentences, once each.
-
-        Args:
-            source_ids: shape (batch, source_length), 0 = padding.
-            training: whether dropout acts.
-
-        Returns:
-            Memory: a nested dictionary of tensors whose first axis is the batch, for
-            `initial_state` and `step`: the "mask", and for each block of the decoder
-            the source's "keys" and "values".
-        """
-        values_BSU, mask_BS = self._read(source_ids, training)
-        blocks = [block.start(values_BSU)["memory"] for block in self.decoder]
-        return {"mask": mask_BS, "blocks": blocks}
 
     def initial_state(self, memory: dict) -> list:
         """What the decoder remembers before the first token: empty keys and values."""
@@ -316,33 +229,6 @@ class Transformer(keras.Model):
                 values_BTU = outputs
         return self._logits(values_BTU), weights_BTS
 
-    def call(self, inputs, training=False):
-        logits, _ = self.force(inputs["source_ids"], inputs["target_ids"], training)
-        return logits
-
-    def _read(self, source_ids, training):
-        """The encoder's outputs and which of them are words."""
-        mask_BS = padding_mask(source_ids)
-        values_BSU = self._embed(self.source_embedding, source_ids, training)
-        for block in self.encoder:
-            values_BSU = block(values_BSU, key_mask=mask_BS, training=training)
-        if self.encoder_norm is not None:
-            values_BSU = self.encoder_norm(values_BSU)
-        return values_BSU, mask_BS
-
-    def _embed(self, embedding, ids, training=False, start=0):
-        """Words and positions, section 3.4 and 3.5."""
-        values = embedding(ids)
-        values = values * ops.cast(self.embedding_scale, values.dtype)
-        values = values + self.positions(values, start=start)
-        return self.embedding_dropout(values, training=training)
-
-    def _logits(self, values):
-        if self.decoder_norm is not None:
-            values = self.decoder_norm(values)
-        logits = self.target_embedding(values, reverse=True)
-        return logits + ops.cast(self.output_bias, logits.dtype)
-
     def get_config(self):
         config = super().get_config()
         config.update(
@@ -369,11 +255,7 @@ class Transformer(keras.Model):
 
 
 def _check_sizes(num_layers, num_decoder_layers, alignment_layer):
-    if num_layers < 1 or num_decoder_layers < 1:
-        raise ValueError(
-            "Encoder and decoder need at least one block each. Received: "
-            f"num_layers={num_layers}, num_decoder_layers={num_decoder_layers}."
-        )
+    check_depths(num_layers, num_decoder_layers)
     if not 0 <= alignment_layer < num_decoder_layers:
         raise ValueError(
             f"alignment_layer must be from 0 to {num_decoder_layers - 1}, the number "
