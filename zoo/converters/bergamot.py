@@ -19,6 +19,7 @@ from zoo.converters.family import Family
 from zoo.converters.hugging_face import check_shapes, take_all
 from zoo.converters.marian_binary import MarianWeights, read_marian
 from zoo.converters.marian_config import read_marian_config
+from zoo.converters.marian_decoding import NEVER
 from zoo.data.piece_order import in_own_order
 from zoo.data.vocabulary import PADDING_ID, START_ID, Vocabulary
 from zoo.presets import Preset
@@ -56,9 +57,6 @@ _ABSENT |= {
 _DEFAULTS = _ABSENT | {"transformer-ffn-depth": "2"}
 _ATTENTION = {"query": "q", "key": "k", "value": "v", "output": "o"}
 _UNUSED = re.compile(r".*_QuantMultA")
-# The logit of what is never written, low enough to weigh nothing and no lower: label
-# smoothing counts it.
-_NEVER = -100.0
 _MOZILLA = (
     "Mozilla's Firefox Translations models are under the Mozilla Public License 2.0 "
     "(https://mozilla.org/MPL/2.0/), which asks to keep this notice."
@@ -243,7 +241,7 @@ def _renumber(arrays: dict, orders: list, path) -> None:
         ("embedding/embeddings", target, 0.0),
         ("source_embedding/embeddings", source, 0.0),
         ("target_embedding/embeddings", target, 0.0),
-        ("output_bias", target, _NEVER),
+        ("output_bias", target, NEVER),
     ):
         if address not in arrays:
             continue

@@ -19,6 +19,7 @@ from zoo.converters.checkpoint_folder import peek_config, read_config
 from zoo.converters.family import Family
 from zoo.converters.hugging_face import check_shapes, read_hub_arrays, take_all
 from zoo.converters.marian_decoding import (
+    NEVER,
     barred_ids,
     decoding_of,
     most_pieces,
@@ -54,9 +55,6 @@ _SPARE = re.compile(
         [_POSITIONS.pattern, *map(re.escape, (_SHARED, _SOURCE, _TARGET, _OUTPUT))]
     )
 )
-# The logit of what is never written, low enough to weigh nothing and no lower: label
-# smoothing counts it.
-_NEVER = -100.0
 
 
 def convert_marian(folder) -> Preset:
@@ -95,7 +93,7 @@ def convert_marian(folder) -> Preset:
     found = take_all(arrays, names, _SPARE.fullmatch, folder)
     _renumber(found, source, target)
     if generation.get("renormalize_logits"):
-        found["output_bias"][barred_ids(generation, target, folder)] = _NEVER
+        found["output_bias"][barred_ids(generation, target, folder)] = NEVER
     turned = {
         address: np.ascontiguousarray(array.T) if "kernel" in address else array
         for address, array in found.items()
@@ -266,7 +264,7 @@ def _renumber(found: dict, source: Table, target: Table) -> None:
         if address.endswith("reverse_embeddings"):
             found[address] = found[address].T
     found["output_bias"] = found["output_bias"].reshape(-1)[target.former]
-    found["output_bias"][START_ID] = _NEVER
+    found["output_bias"][START_ID] = NEVER
 
 
 def _card(folder: Path, config: dict, target: Table) -> dict:

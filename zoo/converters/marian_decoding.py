@@ -6,6 +6,9 @@ from zoo.converters.marian_tables import Table
 from zoo.data.vocabulary import PADDING_ID, START_ID, UNKNOWN_ID
 from zoo.files import read_json
 
+# The logit of what is never written, low enough to weigh nothing and no lower: label
+# smoothing counts it.
+NEVER = -100.0
 # What decoding here does not have, and what it must be then.
 _PLAIN = {
     "repetition_penalty": 1.0,

@@ -5,10 +5,8 @@
 import numpy as np
 import tensorflow as tf
 
-from zoo.inference.folded_encoder import FoldedEncoder
 from zoo.inference.folded_transformer import FoldedTransformer
 from zoo.inference.folding import Folding
-from zoo.inference.linear import Linear
 from zoo.inference.norms import array
 
 # Shape letters: A sentences, K hypotheses of each, N = A x K rows, S source length,
@@ -24,23 +22,12 @@ class FoldedSSRUTransformer(FoldedTransformer):
         make_linear: makes a product from kernel, bias and activation.
     """
 
-    def __init__(self, model, max_positions: int = 512, make_linear=Linear):
-        self.num_heads = model.num_heads
-        self.units = model.units
-        self.head_size = model.units // model.num_heads
+    def _fold_decoder(self, model, folding) -> list[dict]:
         self.alignment_head = model.alignment_head
-        folding = Folding(model.encoder[0], self.head_size, make_linear)
-        self._norm = folding.norm
-        tables = self._tables(model, max_positions)
-        self.source_words, self.target_words, self.positions = tables
-        self._encode = FoldedEncoder(model.encoder, folding)
-        self.encoder = self._encode.blocks
-        self.decoder = [_decoder_block(block, folding) for block in model.decoder]
-        embeddings = array(model.target_embedding.embeddings)
-        self.output = folding.product(None, embeddings.T, array(model.output_bias))
+        return [_decoder_block(block, folding) for block in model.decoder]
 
     def start(self, source_ids, rows: int):
-        memory, _ = super().start(source_ids, rows)
+        memory = self._read(source_ids)
         count = tf.shape(source_ids)[0]
         nothing = tf.zeros((count, rows, self.units))
         state = {

@@ -37,16 +37,13 @@ class FoldedTransformer:
         self.num_heads = model.num_heads
         self.units = model.units
         self.head_size = model.units // model.num_heads
-        self.alignment_layer = model.alignment_layer
         folding = Folding(model.encoder[0], self.head_size, make_linear)
         self._norm = folding.norm
         tables = self._tables(model, max_positions)
         self.source_words, self.target_words, self.positions = tables
         self._encode = FoldedEncoder(model.encoder, folding)
         self.encoder = self._encode.blocks
-        self.decoder = [
-            folding.decoder_block(block, model.encoder_norm) for block in model.decoder
-        ]
+        self.decoder = self._fold_decoder(model, folding)
         words = model.target_embedding
         kernel = (
             array(words.embeddings).T
@@ -57,16 +54,15 @@ class FoldedTransformer:
             model.decoder_norm, kernel, array(model.output_bias)
         )
 
+    def _fold_decoder(self, model, folding) -> list[dict]:
+        """The decoder's blocks; also takes over whose attention aligns."""
+        self.alignment_layer = model.alignment_layer
+        return [
+            folding.decoder_block(block, model.encoder_norm) for block in model.decoder
+        ]
+
     def start(self, source_ids, rows: int):
-        packing = Packing(source_ids, self.num_heads)
-        values = tf.gather(self.source_words, packing.pack(source_ids))
-        values += tf.gather(self.positions, packing.columns_N)
-        values = self._encode(values, packing)
-        memory = {"mask": packing.mask_B11L, "keys": [], "values": []}
-        for block in self.decoder:
-            keys, source_values = packing.split_heads(block["memory"](values), 2)
-            memory["keys"].append(keys)
-            memory["values"].append(source_values)
+        memory = self._read(source_ids)
         count = tf.shape(source_ids)[0]
         nothing = tf.zeros((count, self.num_heads, 0, self.head_size))
         state = {
@@ -77,6 +73,19 @@ class FoldedTransformer:
             # Which slot each hypothesis held at each token.
             state["slots"] = tf.zeros((count, rows, 0), tf.int32)
         return memory, state
+
+    def _read(self, source_ids) -> dict:
+        """The source's mask, and its keys and values for each block of the decoder."""
+        packing = Packing(source_ids, self.num_heads)
+        values = tf.gather(self.source_words, packing.pack(source_ids))
+        values += tf.gather(self.positions, packing.columns_N)
+        values = self._encode(values, packing)
+        memory = {"mask": packing.mask_B11L, "keys": [], "values": []}
+        for block in self.decoder:
+            keys, source_values = packing.split_heads(block["memory"](values), 2)
+            memory["keys"].append(keys)
+            memory["values"].append(source_values)
+        return memory
 
     def step(self, token_ids, state, memory):
         rows, mask = token_ids.shape[1], None
